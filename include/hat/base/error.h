@@ -45,15 +45,15 @@ int exit_code(ErrorKind kind);
 
 }  // namespace hat
 
-/// For everything a user, a file or a device can cause: HAT_CHECK(n > 0, ErrorKind::kData, "message",
-/// "hint"). The arguments after the condition are evaluated only when it fails.
-#define HAT_CHECK(condition, kind, ...)           \
-  do {                                            \
+/// For everything a user, a file or a device can cause: HAT_CHECK(n > 0, ErrorKind::kData,
+/// "message", "hint"). The arguments after the condition are evaluated only when it fails.
+#define HAT_CHECK(condition, kind, ...)             \
+  do {                                              \
     if (!(condition)) hat::fail(kind, __VA_ARGS__); \
   } while (false)
 
 /// For our own bugs. Stays on in release builds: it guards indices, not inner loops.
-#define HAT_DCHECK(condition)                                                  \
-  do {                                                                         \
-    if (!(condition)) hat::fail_internal(__FILE__, __LINE__, #condition);      \
+#define HAT_DCHECK(condition)                                             \
+  do {                                                                    \
+    if (!(condition)) hat::fail_internal(__FILE__, __LINE__, #condition); \
   } while (false)

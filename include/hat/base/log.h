@@ -9,8 +9,8 @@ namespace hat {
 enum class LogLevel { kDebug, kInfo, kWarning, kError };
 
 /// Logs go to stderr, results to stdout. `subsystem` is the module's name, printed in brackets.
-/// The header needs no logging library, so that LibTorch's headers and spdlog's (each with an fmt of
-/// its own) never meet in one file; the programs install a sink that uses spdlog.
+/// The header needs no logging library, so that LibTorch's headers and spdlog's (each with an fmt
+/// of its own) never meet in one file; the programs install a sink that uses spdlog.
 void log(LogLevel level, std::string_view subsystem, std::string_view message);
 inline void log_debug(std::string_view s, std::string_view m) { log(LogLevel::kDebug, s, m); }
 inline void log_info(std::string_view s, std::string_view m) { log(LogLevel::kInfo, s, m); }

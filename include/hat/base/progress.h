@@ -7,8 +7,8 @@
 namespace hat {
 
 /// One live line on stderr with rate and time left: "train-super  420/4000  10 %  loss 5.31
-/// 1,850 tokens/s  ETA 12 min". On a terminal the line is rewritten at most ten times a second, elsewhere
-/// a plain line is printed every 30 seconds, the first after one second.
+/// 1,850 tokens/s  ETA 12 min". On a terminal the line is rewritten at most ten times a second,
+/// elsewhere a plain line is printed every 30 seconds, the first after one second.
 class Progress {
  public:
   /// `total` 0: unknown, so no share and no ETA. `unit` names what is counted.

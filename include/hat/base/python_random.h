@@ -10,7 +10,8 @@ namespace hat {
 class PythonRandom {
  public:
   explicit PythonRandom(uint64_t seed);
-  /// random.choice over n items: getrandbits(bit_length(n)) until it is below n. Draws for n = 1 too.
+  /// random.choice over n items: getrandbits(bit_length(n)) until it is below n. Draws for n = 1
+  /// too.
   uint32_t choice(uint32_t n);
 
  private:

@@ -5,6 +5,7 @@
 
 namespace hat {
 
+/// Not empty, as for all that say so: an empty set is a bug of the caller (kInternal).
 double mean(std::span<const double> values);
 /// Sample standard deviation (n - 1); 0 for fewer than two values.
 double standard_deviation(std::span<const double> values);

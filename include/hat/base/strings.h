@@ -23,7 +23,8 @@ std::string_view trim(std::string_view text);
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 std::string to_lower_ascii(std::string_view text);
 
-/// The candidate with the smallest edit distance, or "" when none is near enough to be a typing slip.
+/// The candidate with the smallest edit distance, or "" when none is near enough to be a typing
+/// slip.
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates);
 /// " Did you mean 'x'?" for a near candidate, else "".
 std::string did_you_mean(std::string_view name, const std::vector<std::string>& candidates);
@@ -45,7 +46,8 @@ inline bool is_valid_utf8(std::string_view text) {
   return find_invalid_utf8(text) == std::string_view::npos;
 }
 
-/// Parses the whole text as a number; false when any character is left over or it does not fit.
+/// Parses the whole text as a number; false when any character is left over or it does not fit, and
+/// for infinities and NaN, which no file or flag of ours means.
 bool parse_int(std::string_view text, int64_t* value);
 bool parse_double(std::string_view text, double* value);
 
