@@ -25,11 +25,13 @@ class Subprocess {
   /// within the time.
   void write_line(std::string_view line, double timeout_ms = 60'000);
   enum class ReadStatus { kLine, kTimeout, kClosed, kTooLong };
-  /// Reads one line without its newline; never takes more than `max_bytes` of memory.
+  /// Reads one line without its newline; never takes more than `max_bytes` of memory (and one 64
+  /// KiB read). kTooLong: that line is left out, the next call goes on behind it. A last line
+  /// without a newline was cut short and is not delivered. A time of 0 takes what is there already.
   ReadStatus read_line(std::string* line, double timeout_ms, size_t max_bytes = 1 << 20);
   void close_stdin();
   void kill();
-  /// Exit code, or 128 + signal. Waits at most `timeout_ms`, then kills.
+  /// Exit code, or 128 + signal. Closes the child's stdin, waits at most `timeout_ms`, then kills.
   int wait(double timeout_ms);
   std::string captured_stderr();
   int pid() const { return pid_; }
@@ -41,6 +43,7 @@ class Subprocess {
   int stdout_ = -1;
   int stderr_ = -1;
   std::string buffer_;
+  bool skipping_ = false;  ///< buffer_ begins inside a line that was too long
   std::string stderr_tail_;
   std::optional<int> exit_code_;
 };
@@ -50,7 +53,8 @@ struct RunResult {
   std::string output;
   std::string error;
 };
-/// Runs to the end and returns what it printed (at most 16 MiB of each).
+/// Runs to the end and returns what it printed (at most 16 MiB of each, the rest is dropped).
+/// Throws kIo when it cannot be started, or has to be killed because the time is over.
 RunResult run_process(const std::vector<std::string>& argv, std::string_view input = {},
                       double timeout_ms = 600'000);
 
