@@ -56,4 +56,8 @@ if(HAT_WITH_TORCH AND NOT HAT_DEVICE_ONLY)
   target_include_directories(hat_torch_interface SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
   separate_arguments(HAT_TORCH_FLAGS UNIX_COMMAND "${TORCH_CXX_FLAGS}")
   target_compile_options(hat_torch_interface INTERFACE ${HAT_TORCH_FLAGS})
+
+  add_library(hat_torch_pch OBJECT ${CMAKE_SOURCE_DIR}/cmake/torch_pch.cpp)
+  hat_use_torch(hat_torch_pch)
+  target_precompile_headers(hat_torch_pch PRIVATE ${CMAKE_SOURCE_DIR}/cmake/torch_pch.h)
 endif()

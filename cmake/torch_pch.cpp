@@ -1,0 +1,1 @@
+// Carries the precompiled header of torch_pch.h; see HatModule.cmake.
