@@ -47,8 +47,8 @@ struct Architecture {
   bool operator==(const Architecture&) const = default;
 };
 
-/// The canonical text of an architecture: everything alive, nothing else. Equal text, equal network.
-/// Spans reaching beyond the first encoder layer are cut to what exists.
+/// The canonical text of an architecture: everything alive, nothing else. Equal text, equal network
+/// (within one set of ModelOptions).
 std::string canonical_text(const Architecture& architecture);
 /// 16 hexadecimal digits of a hash of the canonical text: the name of an architecture in caches, file
 /// names and tables.

@@ -30,6 +30,9 @@ struct ModelOptions {
   bool scale_embeddings_by_super = false;  ///< sqrt of the Super's width (--vocab-original-scaling)
   bool operator==(const ModelOptions&) const = default;
 };
+/// The "model" object of a space file: {"norm": "post", "embeddings": "shared", ...}.
+config::OrderedJson to_json(const ModelOptions& options);
+ModelOptions model_options_from_json(const config::Json& json, const std::string& origin);
 
 /// Whether a gene exists once in the network or once in every layer of a stack.
 enum class Scope { kModel, kEncoderLayer, kDecoderLayer };
@@ -81,7 +84,8 @@ class SearchSpace {
   int choices_at(size_t slot) const;
   /// True when the slot's value matters for this genotype (its layer is active).
   bool is_alive(const Genotype& genotype, size_t slot) const;
-  /// The network of a genotype. Values out of range are an internal error.
+  /// The network of a genotype, spans cut to the encoder layers that exist (not in compat mode, where
+  /// repeated memory is another network). Values out of range are an internal error.
   Architecture decode(const Genotype& genotype) const;
   /// A genotype of the architecture (dead slots take the first choice); throws kConfig naming the
   /// first property that is outside the space.
