@@ -27,8 +27,8 @@ void check_attention(int heads, int qkv_dim, const std::string& origin, const st
 }  // namespace
 
 std::string canonical_text(const Architecture& a) {
-  std::string text = str(a.family == Family::kSeq2Seq ? "seq2seq" : "encoder", " e",
-                         a.encoder_embed_dim);
+  std::string text =
+      str(a.family == Family::kSeq2Seq ? "seq2seq" : "encoder", " e", a.encoder_embed_dim);
   for (const EncoderLayer& l : a.encoder) text += str("|", l.ffn_dim, ",", l.qkv_dim, "/", l.heads);
   if (a.family == Family::kEncoder) return text;
   text += str(" d", a.decoder_embed_dim);
@@ -48,8 +48,9 @@ std::string architecture_id(const Architecture& architecture) {
 
 void check(const Architecture& a, const std::string& origin) {
   check_width(a.encoder_embed_dim, origin, "encoder embed_dim");
-  HAT_CHECK(!a.encoder.empty() && a.encoder.size() <= kMaxLayers, ErrorKind::kConfig,
-            str(origin, ": an encoder has 1 to ", kMaxLayers, " layers (got ", a.encoder.size(), ")"));
+  HAT_CHECK(
+      !a.encoder.empty() && a.encoder.size() <= kMaxLayers, ErrorKind::kConfig,
+      str(origin, ": an encoder has 1 to ", kMaxLayers, " layers (got ", a.encoder.size(), ")"));
   for (size_t i = 0; i < a.encoder.size(); ++i) {
     const std::string where = str("encoder layer ", i);
     check_width(a.encoder[i].ffn_dim, origin, where + " ffn_dim");
@@ -61,8 +62,9 @@ void check(const Architecture& a, const std::string& origin) {
     return;
   }
   check_width(a.decoder_embed_dim, origin, "decoder embed_dim");
-  HAT_CHECK(!a.decoder.empty() && a.decoder.size() <= kMaxLayers, ErrorKind::kConfig,
-            str(origin, ": a decoder has 1 to ", kMaxLayers, " layers (got ", a.decoder.size(), ")"));
+  HAT_CHECK(
+      !a.decoder.empty() && a.decoder.size() <= kMaxLayers, ErrorKind::kConfig,
+      str(origin, ": a decoder has 1 to ", kMaxLayers, " layers (got ", a.decoder.size(), ")"));
   for (size_t i = 0; i < a.decoder.size(); ++i) {
     const DecoderLayer& layer = a.decoder[i];
     const std::string where = str("decoder layer ", i);
@@ -81,7 +83,8 @@ std::string draw(const Architecture& a) {
   const auto pad = [](const std::string& text, size_t width) {
     return text + std::string(text.size() < width ? width - text.size() : 1, ' ');
   };
-  std::string out = str("encoder  width ", a.encoder_embed_dim, ", ", a.encoder.size(), " layers\n");
+  std::string out =
+      str("encoder  width ", a.encoder_embed_dim, ", ", a.encoder.size(), " layers\n");
   for (size_t i = 0; i < a.encoder.size(); ++i) {
     const EncoderLayer& l = a.encoder[i];
     out += str("  ", pad(str(i), 3), pad(str("heads ", l.heads, " x ", l.qkv_dim / l.heads), 16),
@@ -93,9 +96,12 @@ std::string draw(const Architecture& a) {
     const DecoderLayer& l = a.decoder[i];
     const std::string span =
         l.cross_span == 1 ? "last layer" : str("last ", l.cross_span, " layers");
-    out += str("  ", pad(str(i), 3), pad(str("heads ", l.self_heads, " x ", l.self_qkv_dim / l.self_heads), 16),
-               pad(str("cross ", l.cross_heads, " x ", l.cross_qkv_dim / l.cross_heads, " over ", span), 34),
-               "ffn ", pad(str(l.ffn_dim), 6), bar(l.ffn_dim), "\n");
+    out += str(
+        "  ", pad(str(i), 3),
+        pad(str("heads ", l.self_heads, " x ", l.self_qkv_dim / l.self_heads), 16),
+        pad(str("cross ", l.cross_heads, " x ", l.cross_qkv_dim / l.cross_heads, " over ", span),
+            34),
+        "ffn ", pad(str(l.ffn_dim), 6), bar(l.ffn_dim), "\n");
   }
   return out;
 }

@@ -27,7 +27,8 @@ void reject_unknown(const Json& object, const std::vector<std::string>& known,
                     const std::string& origin) {
   HAT_CHECK(object.is_object(), ErrorKind::kConfig, str(origin, ": must be an object"));
   for (const auto& [key, value] : object.items()) {
-    const bool fine = key.starts_with("_") || std::find(known.begin(), known.end(), key) != known.end();
+    const bool fine =
+        key.starts_with("_") || std::find(known.begin(), known.end(), key) != known.end();
     HAT_CHECK(fine, ErrorKind::kConfig,
               str(origin, ": unknown key '", key, "'.", did_you_mean(key, known)));
   }
@@ -62,15 +63,14 @@ Architecture read_native(const Json& json, const std::string& origin) {
   a.decoder_embed_dim = read_int(decoder, "embed_dim", origin + ": decoder");
   for (const Json& layer : layers_of(decoder, origin + ": decoder")) {
     const std::string where = str(origin, ": decoder layer ", a.decoder.size());
-    reject_unknown(layer,
-                   {"ffn_dim", "self_heads", "self_qkv_dim", "cross_heads", "cross_qkv_dim",
-                    "cross_span"},
-                   where);
-    a.decoder.push_back({read_int(layer, "ffn_dim", where), read_int(layer, "self_heads", where),
-                         read_int(layer, "self_qkv_dim", where),
-                         read_int(layer, "cross_heads", where),
-                         read_int(layer, "cross_qkv_dim", where),
-                         read_int(layer, "cross_span", where)});
+    reject_unknown(
+        layer,
+        {"ffn_dim", "self_heads", "self_qkv_dim", "cross_heads", "cross_qkv_dim", "cross_span"},
+        where);
+    a.decoder.push_back(
+        {read_int(layer, "ffn_dim", where), read_int(layer, "self_heads", where),
+         read_int(layer, "self_qkv_dim", where), read_int(layer, "cross_heads", where),
+         read_int(layer, "cross_qkv_dim", where), read_int(layer, "cross_span", where)});
   }
   return a;
 }
@@ -86,7 +86,8 @@ std::vector<int> read_list(const Json& object, const std::string& key, size_t la
   std::vector<int> values;
   for (size_t i = 0; i < layers; ++i) {
     HAT_CHECK(list[i].is_number_integer() && list[i] >= -1 && list[i] <= 1 << 20,
-              ErrorKind::kConfig, str(origin, ": '", key, "' entry ", i, " is not a usable number"));
+              ErrorKind::kConfig,
+              str(origin, ": '", key, "' entry ", i, " is not a usable number"));
     values.push_back(list[i].get<int>());
   }
   return values;
@@ -98,7 +99,8 @@ int span_of(int arbitrary, const std::string& origin) {
   return arbitrary == -1 ? 1 : arbitrary + 1;
 }
 
-/// The original's field names (ten of them, hat-spec section 1), `name` maps them to the file's keys.
+/// The original's field names (ten of them, hat-spec section 1), `name` maps them to the file's
+/// keys.
 Architecture read_original(const Json& json, const std::string& origin, int qkv_dim,
                            const std::function<std::string(const std::string&)>& name) {
   const auto depth = [&](const std::string& key) {
@@ -131,12 +133,13 @@ Architecture read_original(const Json& json, const std::string& origin, int qkv_
   return a;
 }
 
-/// encoder_embed_dim -> encoder-embed-dim-subtransformer; per-layer fields end in -all-subtransformer.
+/// encoder_embed_dim -> encoder-embed-dim-subtransformer; per-layer fields end in
+/// -all-subtransformer.
 std::string yaml_key(const std::string& field) {
   std::string key = field;
   std::replace(key.begin(), key.end(), '_', '-');
-  const bool of_model = field.ends_with("layer_num") || field == "encoder_embed_dim" ||
-                        field == "decoder_embed_dim";
+  const bool of_model =
+      field.ends_with("layer_num") || field == "encoder_embed_dim" || field == "decoder_embed_dim";
   return key + (of_model ? "-subtransformer" : "-all-subtransformer");
 }
 
@@ -147,10 +150,11 @@ OrderedJson to_json(const Architecture& a) {
   for (const EncoderLayer& l : a.encoder) {
     encoder_layers.push_back({{"ffn_dim", l.ffn_dim}, {"heads", l.heads}, {"qkv_dim", l.qkv_dim}});
   }
-  OrderedJson json = {{"format", "hat-architecture"},
-                      {"version", 1},
-                      {"family", a.family == Family::kSeq2Seq ? "seq2seq" : "encoder"},
-                      {"encoder", {{"embed_dim", a.encoder_embed_dim}, {"layers", encoder_layers}}}};
+  OrderedJson json = {
+      {"format", "hat-architecture"},
+      {"version", 1},
+      {"family", a.family == Family::kSeq2Seq ? "seq2seq" : "encoder"},
+      {"encoder", {{"embed_dim", a.encoder_embed_dim}, {"layers", encoder_layers}}}};
   if (a.family == Family::kEncoder) return json;
   OrderedJson decoder_layers = OrderedJson::array();
   for (const DecoderLayer& l : a.decoder) {

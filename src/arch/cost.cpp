@@ -70,8 +70,10 @@ double matrix_bytes(int64_t rows, int64_t columns, Precision precision) {
   const auto r = static_cast<double>(rows);
   const auto c = static_cast<double>(columns);
   switch (precision) {
-    case Precision::kFp32: return 4 * r * c;
-    case Precision::kInt8: return r * c + 8 * r;  // weights; scale and sum of each row
+    case Precision::kFp32:
+      return 4 * r * c;
+    case Precision::kInt8:
+      return r * c + 8 * r;  // weights; scale and sum of each row
     case Precision::kInt4:
       return r * c / 2 + 4 * r * static_cast<double>((columns + kInt4Group - 1) / kInt4Group);
   }
@@ -132,16 +134,20 @@ double flops_decoding(const Architecture& a, const Workload& w) {
   for (const DecoderLayer& l : a.decoder) {
     memory += s * l.cross_span * 2.0 * l.cross_qkv_dim * e;
     step += 4.0 * l.self_qkv_dim * d + 2.0 * l.cross_qkv_dim * d + 2.0 * d * l.ffn_dim;
-    attention += 2.0 * l.self_qkv_dim * t * (t + 1) / 2 + 2.0 * l.cross_qkv_dim * s * l.cross_span * t;
+    attention +=
+        2.0 * l.self_qkv_dim * t * (t + 1) / 2 + 2.0 * l.cross_qkv_dim * s * l.cross_span * t;
   }
   return 2 * w.batch * (encoder + memory + w.beam * (step * t + attention));
 }
 
 std::string precision_name(Precision precision) {
   switch (precision) {
-    case Precision::kFp32: return "fp32";
-    case Precision::kInt8: return "int8";
-    case Precision::kInt4: return "int4";
+    case Precision::kFp32:
+      return "fp32";
+    case Precision::kInt8:
+      return "int8";
+    case Precision::kInt4:
+      return "int4";
   }
   return "";
 }
@@ -155,8 +161,8 @@ Precision parse_precision(const std::string& name) {
        "Use fp32, int8 or int4.");
 }
 
-double model_bytes(const Architecture& a, const ModelOptions& options,
-                   const Vocabulary& vocabulary, Precision precision) {
+double model_bytes(const Architecture& a, const ModelOptions& options, const Vocabulary& vocabulary,
+                   Precision precision) {
   double bytes = 4.0 * static_cast<double>(norm_parameters(a, options));
   for_each_matrix(a, [&](int64_t rows, int64_t columns, bool bias) {
     bytes += matrix_bytes(rows, columns, precision) + (bias ? 4.0 * static_cast<double>(rows) : 0);
@@ -186,9 +192,16 @@ std::vector<double> original_features(const Architecture& a) {
   }
   const auto ne = static_cast<double>(a.encoder.size());
   const double nd = std::max<double>(1, static_cast<double>(a.decoder.size()));
-  return {static_cast<double>(a.encoder_embed_dim), ne, encoder_ffn / ne, encoder_heads / ne,
-          static_cast<double>(a.decoder_embed_dim), static_cast<double>(a.decoder.size()),
-          decoder_ffn / nd, self_heads / nd, cross_heads / nd, span / nd};
+  return {static_cast<double>(a.encoder_embed_dim),
+          ne,
+          encoder_ffn / ne,
+          encoder_heads / ne,
+          static_cast<double>(a.decoder_embed_dim),
+          static_cast<double>(a.decoder.size()),
+          decoder_ffn / nd,
+          self_heads / nd,
+          cross_heads / nd,
+          span / nd};
 }
 
 config::OrderedJson to_json(const Workload& w) {

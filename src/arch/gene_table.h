@@ -7,8 +7,8 @@
 
 namespace hat::arch {
 
-/// What a gene sets in an Architecture. A new gene is one line in gene_table.cpp (and its meaning in
-/// model and edge).
+/// What a gene sets in an Architecture. A new gene is one line in gene_table.cpp (and its meaning
+/// in model and edge).
 struct GeneTarget {
   const char* name;
   Scope scope;

@@ -43,7 +43,8 @@ Architecture sample_like_original(const SearchSpace& space, uint64_t update) {
     layer.cross_heads = draw("decoder.cross_heads");
     layer.self_qkv_dim = layer.cross_qkv_dim = qkv_dim;
   }
-  // Drawn for every layer of the SuperTransformer, active or not; being last, the rest can be skipped.
+  // Drawn for every layer of the SuperTransformer, active or not; being last, the rest can be
+  // skipped.
   for (DecoderLayer& layer : a.decoder) layer.cross_span = draw("decoder.cross_span");
   return a;
 }

@@ -34,7 +34,8 @@ float nested_value(int position, int column) {
 
 std::vector<float> position_table(const ModelOptions& options, int width, int super_width,
                                   int rows) {
-  HAT_DCHECK(width > 0 && rows > 0 && (!options.compat || (super_width >= width && super_width > 3)));
+  HAT_DCHECK(width > 0 && rows > 0 &&
+             (!options.compat || (super_width >= width && super_width > 3)));
   std::vector<float> table(static_cast<size_t>(rows) * width);
   for (int p = 0; p < rows; ++p) {
     if (p == kPaddingPosition) continue;

@@ -20,7 +20,8 @@ constexpr const char* kShipped[] = {"tiny", "small", "iwslt", "wmt", "hat-latenc
 /// configs/spaces beside the program: in the source tree of a build, or installed.
 fs::path shipped_space_path(const std::string& name) {
   const fs::path program = program_directory();
-  std::vector<fs::path> folders = {program / ".." / "configs", program / ".." / "share" / "hat" / "configs",
+  std::vector<fs::path> folders = {program / ".." / "configs",
+                                   program / ".." / "share" / "hat" / "configs",
                                    program / "configs", program / ".." / ".." / ".." / "configs"};
 #ifdef HAT_CONFIG_DIR
   folders.emplace_back(HAT_CONFIG_DIR);
@@ -56,8 +57,8 @@ SearchSpace SearchSpace::load(const fs::path& path) {
   const std::string origin = path.string();
   SpaceDescription description;
   if (is_original_yaml(path)) {
-    description = describe_original_space(
-        parse_original_yaml(read_file(path, 1 << 24), origin), origin);
+    description =
+        describe_original_space(parse_original_yaml(read_file(path, 1 << 24), origin), origin);
   } else {
     description = describe_json_space(config::load_json(path), origin);
   }
@@ -99,19 +100,23 @@ config::OrderedJson SearchSpace::to_json() const {
       super[gene.name] = super_.decoder.front().*target->decoder_field;
     } else {
       switch (target->kind) {
-        case GeneTarget::Kind::kEncoderWidth: super[gene.name] = super_.encoder_embed_dim; break;
-        case GeneTarget::Kind::kEncoderDepth: super[gene.name] = super_.encoder.size(); break;
-        case GeneTarget::Kind::kDecoderWidth: super[gene.name] = super_.decoder_embed_dim; break;
-        default: super[gene.name] = super_.decoder.size();
+        case GeneTarget::Kind::kEncoderWidth:
+          super[gene.name] = super_.encoder_embed_dim;
+          break;
+        case GeneTarget::Kind::kEncoderDepth:
+          super[gene.name] = super_.encoder.size();
+          break;
+        case GeneTarget::Kind::kDecoderWidth:
+          super[gene.name] = super_.decoder_embed_dim;
+          break;
+        default:
+          super[gene.name] = super_.decoder.size();
       }
     }
   }
-  return {{"format", "hat-space"},
-          {"version", 1},
-          {"name", name_},
-          {"family", family_ == Family::kSeq2Seq ? "seq2seq" : "encoder"},
-          {"model", model},
-          {"genes", genes},
+  return {{"format", "hat-space"}, {"version", 1},
+          {"name", name_},         {"family", family_ == Family::kSeq2Seq ? "seq2seq" : "encoder"},
+          {"model", model},        {"genes", genes},
           {"super", super}};
 }
 
@@ -148,11 +153,20 @@ Architecture SearchSpace::decode(const Genotype& genotype) const {
     const int gene = static_cast<int>(g);
     const GeneTarget& target = *find_gene_target(genes_[g].name);
     switch (target.kind) {
-      case GeneTarget::Kind::kEncoderWidth: a.encoder_embed_dim = value(genotype, gene, -1); break;
-      case GeneTarget::Kind::kEncoderDepth: a.encoder.resize(value(genotype, gene, -1)); break;
-      case GeneTarget::Kind::kDecoderWidth: a.decoder_embed_dim = value(genotype, gene, -1); break;
-      case GeneTarget::Kind::kDecoderDepth: a.decoder.resize(value(genotype, gene, -1)); break;
-      case GeneTarget::Kind::kLayerField: break;
+      case GeneTarget::Kind::kEncoderWidth:
+        a.encoder_embed_dim = value(genotype, gene, -1);
+        break;
+      case GeneTarget::Kind::kEncoderDepth:
+        a.encoder.resize(value(genotype, gene, -1));
+        break;
+      case GeneTarget::Kind::kDecoderWidth:
+        a.decoder_embed_dim = value(genotype, gene, -1);
+        break;
+      case GeneTarget::Kind::kDecoderDepth:
+        a.decoder.resize(value(genotype, gene, -1));
+        break;
+      case GeneTarget::Kind::kLayerField:
+        break;
     }
   }
   for (size_t g = 0; g < genes_.size(); ++g) {
@@ -183,7 +197,8 @@ Architecture SearchSpace::decode(const Genotype& genotype) const {
 bool SearchSpace::is_alive(const Genotype& genotype, size_t slot) const {
   const GeneSlot& s = slots_[slot];
   if (s.layer < 0) return true;
-  const char* depth = genes_[s.gene].scope == Scope::kEncoderLayer ? "encoder.layers" : "decoder.layers";
+  const char* depth =
+      genes_[s.gene].scope == Scope::kEncoderLayer ? "encoder.layers" : "decoder.layers";
   for (size_t g = 0; g < genes_.size(); ++g) {
     if (genes_[g].name == depth) return s.layer < value(genotype, static_cast<int>(g), -1);
   }
@@ -197,13 +212,13 @@ Genotype SearchSpace::encode(const Architecture& a) const {
   const auto index_of = [&](const Gene& gene, int wanted, const std::string& where) {
     for (size_t i = 0; i < gene.choices.size(); ++i) {
       const bool clamped = gene.name == "decoder.cross_span" && !options_.compat;
-      const int offered = clamped ? std::min(gene.choices[i], static_cast<int>(a.encoder.size()))
-                                  : gene.choices[i];
+      const int offered =
+          clamped ? std::min(gene.choices[i], static_cast<int>(a.encoder.size())) : gene.choices[i];
       if (offered == wanted) return static_cast<uint8_t>(i);
     }
-    fail(ErrorKind::kConfig, str("the architecture is not of space '", name_, "': ", gene.name, where,
-                                 " is ", wanted, ", and the space offers ",
-                                 config::Json(gene.choices).dump()));
+    fail(ErrorKind::kConfig,
+         str("the architecture is not of space '", name_, "': ", gene.name, where, " is ", wanted,
+             ", and the space offers ", config::Json(gene.choices).dump()));
   };
   const auto store = [&](int gene, int layer, uint8_t index) {
     for (size_t slot = 0; slot < slots_.size(); ++slot) {
@@ -240,8 +255,9 @@ Genotype SearchSpace::encode(const Architecture& a) const {
         }
     }
   }
-  HAT_CHECK(decode(genotype) == a, ErrorKind::kConfig,
-            str("the architecture is not of space '", name_, "': its heads are not those of the space"));
+  HAT_CHECK(
+      decode(genotype) == a, ErrorKind::kConfig,
+      str("the architecture is not of space '", name_, "': its heads are not those of the space"));
   return genotype;
 }
 
@@ -261,8 +277,8 @@ Architecture SearchSpace::pick(double position) const {
     std::vector<int> sorted = choices;
     std::sort(sorted.begin(), sorted.end());
     const int wanted = sorted[static_cast<size_t>(std::lround(position * (sorted.size() - 1)))];
-    genotype[slot] = static_cast<uint8_t>(
-        std::find(choices.begin(), choices.end(), wanted) - choices.begin());
+    genotype[slot] =
+        static_cast<uint8_t>(std::find(choices.begin(), choices.end(), wanted) - choices.begin());
   }
   return decode(genotype);
 }

@@ -6,6 +6,7 @@
 #include "gene_table.h"
 #include "hat/base/error.h"
 #include "hat/base/strings.h"
+#include "hat/config/schema.h"
 
 namespace hat::arch {
 namespace {
@@ -73,8 +74,9 @@ void derive_heads(SpaceDescription& d, const std::string& heads, const std::stri
             str(origin, ": genes: '", qkv, "' is missing"));
   int largest = 0;
   for (int width : it->second) {
-    HAT_CHECK(width % d.head_dim == 0, ErrorKind::kConfig,
-              str(origin, ": ", qkv, ": ", width, " is no multiple of model.head_dim ", d.head_dim));
+    HAT_CHECK(
+        width % d.head_dim == 0, ErrorKind::kConfig,
+        str(origin, ": ", qkv, ": ", width, " is no multiple of model.head_dim ", d.head_dim));
     largest = std::max(largest, width / d.head_dim);
   }
   d.choices[heads] = {largest};  // the real number is set by decode()
@@ -103,7 +105,8 @@ SpaceDescription describe_json_space(const Json& json, const std::string& origin
                                           "model",  "genes",   "super", "about"};
   for (const auto& [key, value] : json.items()) {
     HAT_CHECK(key.starts_with("_") || std::find(known.begin(), known.end(), key) != known.end(),
-              ErrorKind::kConfig, str(origin, ": unknown key '", key, "'.", did_you_mean(key, known)));
+              ErrorKind::kConfig,
+              str(origin, ": unknown key '", key, "'.", did_you_mean(key, known)));
   }
   SpaceDescription d;
   HAT_CHECK(!json.contains("version") || json["version"] == 1, ErrorKind::kConfig,
@@ -122,10 +125,12 @@ SpaceDescription describe_json_space(const Json& json, const std::string& origin
     d.choices[name] = int_list(choices, origin, "genes." + name);
   }
   if (json.contains("super")) {
-    HAT_CHECK(json["super"].is_object(), ErrorKind::kConfig, str(origin, ": 'super' must be an object"));
+    HAT_CHECK(json["super"].is_object(), ErrorKind::kConfig,
+              str(origin, ": 'super' must be an object"));
     for (const auto& [name, value] : json["super"].items()) {
-      HAT_CHECK(find_gene_target(name) != nullptr, ErrorKind::kConfig,
-                str(origin, ": super: unknown gene '", name, "'.", did_you_mean(name, gene_names())));
+      HAT_CHECK(
+          find_gene_target(name) != nullptr, ErrorKind::kConfig,
+          str(origin, ": super: unknown gene '", name, "'.", did_you_mean(name, gene_names())));
       d.super[name] = int_list(value, origin, "super." + name).front();
     }
   }
@@ -174,10 +179,14 @@ SpaceDescription describe_original_space(const Json& yaml, const std::string& or
     span = span == -1 ? 1 : span + 1;
   }
   const std::pair<const char*, const char*> sizes[] = {
-      {"encoder.embed_dim", "encoder-embed-dim"}, {"encoder.ffn_dim", "encoder-ffn-embed-dim"},
-      {"encoder.layers", "encoder-layers"},       {"encoder.heads", "encoder-attention-heads"},
-      {"decoder.embed_dim", "decoder-embed-dim"}, {"decoder.ffn_dim", "decoder-ffn-embed-dim"},
-      {"decoder.layers", "decoder-layers"},       {"decoder.self_heads", "decoder-attention-heads"},
+      {"encoder.embed_dim", "encoder-embed-dim"},
+      {"encoder.ffn_dim", "encoder-ffn-embed-dim"},
+      {"encoder.layers", "encoder-layers"},
+      {"encoder.heads", "encoder-attention-heads"},
+      {"decoder.embed_dim", "decoder-embed-dim"},
+      {"decoder.ffn_dim", "decoder-ffn-embed-dim"},
+      {"decoder.layers", "decoder-layers"},
+      {"decoder.self_heads", "decoder-attention-heads"},
       {"decoder.cross_heads", "decoder-attention-heads"}};
   for (const auto& [gene, key] : sizes) {
     if (yaml.contains(key)) d.super[gene] = int_list(yaml[key], origin, key).front();
@@ -204,12 +213,14 @@ SearchSpace SpaceReader::build(SpaceDescription d, const std::string& origin) {
   for (const GeneTarget& target : gene_targets()) {
     const auto it = d.choices.find(target.name);
     if (!in_family(target, d.family)) {
-      HAT_CHECK(it == d.choices.end(), ErrorKind::kConfig,
-                str(origin, ": genes: '", target.name, "' does not exist in an encoder-only space"));
+      HAT_CHECK(
+          it == d.choices.end(), ErrorKind::kConfig,
+          str(origin, ": genes: '", target.name, "' does not exist in an encoder-only space"));
       continue;
     }
     HAT_CHECK(it != d.choices.end(), ErrorKind::kConfig,
-              str(origin, ": genes: '", target.name, "' is missing"), "docs/spaces.md lists the genes.");
+              str(origin, ": genes: '", target.name, "' is missing"),
+              "docs/spaces.md lists the genes.");
     const std::vector<int>& choices = it->second;
     for (size_t i = 0; i < choices.size(); ++i) {
       HAT_CHECK(choices[i] >= target.minimum && choices[i] <= target.maximum, ErrorKind::kConfig,
@@ -221,10 +232,11 @@ SearchSpace SpaceReader::build(SpaceDescription d, const std::string& origin) {
     const int largest = *std::max_element(choices.begin(), choices.end());
     const auto given = d.super.find(target.name);
     super[target.name] = given == d.super.end() ? largest : given->second;
-    HAT_CHECK(super[target.name] >= largest || target.name == std::string_view("decoder.cross_span"),
-              ErrorKind::kConfig,
-              str(origin, ": super: ", target.name, " ", super[target.name],
-                  " is smaller than the choice ", largest));
+    HAT_CHECK(
+        super[target.name] >= largest || target.name == std::string_view("decoder.cross_span"),
+        ErrorKind::kConfig,
+        str(origin, ": super: ", target.name, " ", super[target.name],
+            " is smaller than the choice ", largest));
     HAT_CHECK(super[target.name] <= target.maximum, ErrorKind::kConfig,
               str(origin, ": super: ", target.name, " is too large"));
     space.genes_.push_back({target.name, target.scope, choices});
@@ -280,7 +292,8 @@ config::OrderedJson to_json(const ModelOptions& o) {
 
 ModelOptions model_options_from_json(const Json& json, const std::string& origin) {
   ModelOptions options;
-  int head_dim = 0;  // a space's matter; allowed here because a space's "model" object may be passed
+  int head_dim =
+      0;  // a space's matter; allowed here because a space's "model" object may be passed
   read_options(json, options, head_dim, origin);
   return options;
 }

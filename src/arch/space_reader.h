@@ -8,15 +8,15 @@
 
 namespace hat::arch {
 
-/// A space as a file states it, before genes are completed from one another: what both hat's JSON and
-/// the original's YAML are read into.
+/// A space as a file states it, before genes are completed from one another: what both hat's JSON
+/// and the original's YAML are read into.
 struct SpaceDescription {
   std::string name;
   Family family = Family::kSeq2Seq;
   ModelOptions options;
-  int head_dim = 0;                           ///< 0: heads are genes
+  int head_dim = 0;                                 ///< 0: heads are genes
   std::map<std::string, std::vector<int>> choices;  ///< by gene name, in the file's order
-  std::map<std::string, int> super;           ///< sizes of the SuperTransformer where given
+  std::map<std::string, int> super;                 ///< sizes of the SuperTransformer where given
 };
 
 /// Completes and checks a description, and builds the space.

@@ -18,7 +18,8 @@ struct Overloaded : Cases... {
 template <class... Cases>
 Overloaded(Cases...) -> Overloaded<Cases...>;
 
-[[noreturn]] void reject(const Field& field, const std::string& origin, const std::string& problem) {
+[[noreturn]] void reject(const Field& field, const std::string& origin,
+                         const std::string& problem) {
   std::string hint = str(field.path, ": ", field.doc, " (", type_name(field));
   const std::string limits = constraint_text(field);
   if (!limits.empty()) hint += ", " + limits;
@@ -144,8 +145,8 @@ void read_level(const Schema& schema, const Json& object, const std::string& pre
     } else if (value.is_object() && schema.section_docs().count(path) > 0) {
       read_level(schema, value, path, origin, provenance);
     } else if (schema.section_docs().count(path) > 0) {
-      fail(ErrorKind::kConfig, str(origin, ": ", path, ": must be an object of options (got ",
-                                   value.type_name(), ")"));
+      fail(ErrorKind::kConfig,
+           str(origin, ": ", path, ": must be an object of options (got ", value.type_name(), ")"));
     } else {
       std::vector<std::string> names = schema.paths();
       for (const auto& section : schema.section_docs()) names.push_back(section.first);
@@ -229,10 +230,10 @@ void read_json(const Schema& schema, const Json& object, const std::string& orig
 void set_value(const Schema& schema, std::string_view path, std::string_view text,
                const std::string& origin, Provenance* provenance) {
   const Field* field = schema.find(path);
-  HAT_CHECK(field != nullptr, ErrorKind::kConfig,
-            str(origin, ": unknown key '", path, "'.",
-                did_you_mean(std::string(path), schema.paths())),
-            "docs/config.md lists every key.");
+  HAT_CHECK(
+      field != nullptr, ErrorKind::kConfig,
+      str(origin, ": unknown key '", path, "'.", did_you_mean(std::string(path), schema.paths())),
+      "docs/config.md lists every key.");
   const bool is_list = std::holds_alternative<std::vector<int>*>(field->ref) ||
                        std::holds_alternative<std::vector<double>*>(field->ref) ||
                        std::holds_alternative<std::vector<std::string>*>(field->ref);
@@ -260,7 +261,8 @@ void apply_assignment(const Schema& schema, std::string_view assignment, const s
                       Provenance* provenance) {
   const size_t equals = assignment.find('=');
   HAT_CHECK(equals != std::string_view::npos && equals > 0, ErrorKind::kUsage,
-            str(origin, " ", assignment, ": expected key=value"), "Example: --set train.dropout=0.2");
+            str(origin, " ", assignment, ": expected key=value"),
+            "Example: --set train.dropout=0.2");
   set_value(schema, trim(assignment.substr(0, equals)), assignment.substr(equals + 1), origin,
             provenance);
 }
@@ -330,8 +332,8 @@ std::string to_markdown(const Schema& schema) {
     }
     const std::string text = value_text(field);
     out += str("| `", field.path, "` | ", type_name(field), " | ",
-               text.empty() ? "" : "`" + text + "`", " | ", constraint_text(field), " | ", field.doc,
-               " |\n");
+               text.empty() ? "" : "`" + text + "`", " | ", constraint_text(field), " | ",
+               field.doc, " |\n");
   }
   return out;
 }

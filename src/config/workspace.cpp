@@ -37,7 +37,8 @@ Workspace Workspace::find(const fs::path& start, const std::vector<std::string>&
     folder = folder.parent_path();
   }
   fail(ErrorKind::kUsage, str("no workspace here: no hat.json in ", start.string(), " or above it"),
-       "Run 'hat init' in an empty folder first ('hat init --demo' needs no data), or name one with -C.");
+       "Run 'hat init' in an empty folder first ('hat init --demo' needs no data), or name one "
+       "with -C.");
 }
 
 Workspace Workspace::open(const fs::path& root, const std::vector<std::string>& assignments) {
@@ -113,10 +114,14 @@ void Workspace::set_latest_model(const std::string& name) const {
 
 OrderedJson environment_record(int64_t seed, int threads) {
   const CpuInfo& cpu = cpu_info();
-  return {{"hat_version", version()},   {"commit", build_commit()},
-          {"build", build_description()}, {"cpu", cpu.model},
-          {"cpu_features", cpu.features()}, {"cores", cpu.logical_cores},
-          {"threads", threads},         {"seed", seed},
+  return {{"hat_version", version()},
+          {"commit", build_commit()},
+          {"build", build_description()},
+          {"cpu", cpu.model},
+          {"cpu_features", cpu.features()},
+          {"cores", cpu.logical_cores},
+          {"threads", threads},
+          {"seed", seed},
           {"time", utc_timestamp()}};
 }
 

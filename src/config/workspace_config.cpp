@@ -16,7 +16,8 @@ void PrepareConfig::describe(Schema& s) {
   s.field("tokenizer", tokenizer,
           "auto (unigram), unigram, bpe, or the path of a trained SentencePiece model");
   s.field("joint_vocabulary", joint_vocabulary, "One vocabulary for both languages");
-  s.field("vocabulary_size", vocabulary_size, "Pieces in a vocabulary; 0 chooses by the data's size")
+  s.field("vocabulary_size", vocabulary_size,
+          "Pieces in a vocabulary; 0 chooses by the data's size")
       .range(0, 256000);
   s.field("max_tokens_per_sentence", max_tokens_per_sentence,
           "Longer sentences are dropped from training, in pieces")
@@ -83,7 +84,8 @@ void FinetuneConfig::describe(Schema& s) {
   s.field("update_fraction", update_fraction,
           "Updates as a share of the SuperTransformer's, when finetune.train.max_updates is 0")
       .range(0.001, 10);
-  s.section("train", train, "How hat finetune trains; 0 and auto follow the SuperTransformer's run");
+  s.section("train", train,
+            "How hat finetune trains; 0 and auto follow the SuperTransformer's run");
 }
 
 void LatencyConfig::describe(Schema& s) {
@@ -148,7 +150,8 @@ void WorkspaceConfig::describe(Schema& s) {
   s.field("version", version, "Version of this file's form").range(1, 1e6);
   s.field("seed", seed, "Seed of everything random").range(0, 9e15);
   s.field("threads", threads, "Threads for training and translating; 0: all cores").range(0, 1024);
-  s.field("space", space, "Search space: a shipped one (hat describe --space lists them) or a file");
+  s.field("space", space,
+          "Search space: a shipped one (hat describe --space lists them) or a file");
   s.section("task", task, "What the workspace is for, and its text.");
   s.section("prepare", prepare, "hat prepare: tokenizer and corpus.");
   s.section("train", train, "hat train-super: training of the SuperTransformer.");

@@ -17,7 +17,8 @@ enum class Family {
 struct EncoderLayer {
   int ffn_dim = 0;  ///< inner width of the feed-forward network
   int heads = 0;
-  int qkv_dim = 0;  ///< channels of query (and of key, and of value) over all heads; heads divides it
+  int qkv_dim =
+      0;  ///< channels of query (and of key, and of value) over all heads; heads divides it
   bool operator==(const EncoderLayer&) const = default;
 };
 
@@ -28,7 +29,8 @@ struct DecoderLayer {
   int self_qkv_dim = 0;
   int cross_heads = 0;
   int cross_qkv_dim = 0;
-  /// How many of the last encoder layers the cross-attention sees, concatenated along time: 1, 2 or 3
+  /// How many of the last encoder layers the cross-attention sees, concatenated along time: 1, 2 or
+  /// 3
   /// (-1, 1, 2 in the original's files).
   int cross_span = 1;
   bool operator==(const DecoderLayer&) const = default;
@@ -50,8 +52,8 @@ struct Architecture {
 /// The canonical text of an architecture: everything alive, nothing else. Equal text, equal network
 /// (within one set of ModelOptions).
 std::string canonical_text(const Architecture& architecture);
-/// 16 hexadecimal digits of a hash of the canonical text: the name of an architecture in caches, file
-/// names and tables.
+/// 16 hexadecimal digits of a hash of the canonical text: the name of an architecture in caches,
+/// file names and tables.
 std::string architecture_id(const Architecture& architecture);
 
 /// Throws kConfig naming `origin` and the layer when a width is not positive, heads do not divide
@@ -64,7 +66,8 @@ config::OrderedJson to_json(const Architecture& architecture);
 /// objects); checks it. `qkv_dim` is what the original's form leaves out; it fixes it at 512.
 Architecture architecture_from_json(const config::Json& json, const std::string& origin,
                                     int qkv_dim = 512);
-/// Reads a file in hat's JSON or the original's flat YAML (`encoder-embed-dim-subtransformer: 512`).
+/// Reads a file in hat's JSON or the original's flat YAML (`encoder-embed-dim-subtransformer:
+/// 512`).
 Architecture load_architecture(const fs::path& path, int qkv_dim = 512);
 
 /// The layers drawn as text, one line a layer, for people.

@@ -39,8 +39,8 @@ struct Workload {
 config::OrderedJson to_json(const Workload& workload);
 Workload workload_from_json(const config::Json& json, const std::string& origin);
 
-/// FLOPs of really translating: encoder once, cross keys and values once, then `target_length` steps
-/// of `beam` hypotheses with a key/value cache, output projection included; times batch.
+/// FLOPs of really translating: encoder once, cross keys and values once, then `target_length`
+/// steps of `beam` hypotheses with a key/value cache, output projection included; times batch.
 double flops_decoding(const Architecture& architecture, const Workload& workload);
 
 enum class Precision { kFp32, kInt8, kInt4 };

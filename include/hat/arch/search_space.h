@@ -24,8 +24,8 @@ struct ModelOptions {
   int max_positions = 1024;
   /// The original's semantics to the bit: sinusoids of the SuperTransformer's width cut to the
   /// SubTransformer's, repeated memory when the encoder is shallower than the SuperTransformer's,
-  /// unscaled dropout behind encoder self-attention. Off: nested positions (see docs/compat.md), spans
-  /// cut to the layers that exist, all residual dropouts scaled alike.
+  /// unscaled dropout behind encoder self-attention. Off: nested positions (see docs/compat.md),
+  /// spans cut to the layers that exist, all residual dropouts scaled alike.
   bool compat = false;
   bool scale_embeddings_by_super = false;  ///< sqrt of the Super's width (--vocab-original-scaling)
   bool operator==(const ModelOptions&) const = default;
@@ -46,8 +46,8 @@ struct Gene {
   bool operator==(const Gene&) const = default;
 };
 
-/// A point of the space as search sees it: one choice index for every gene slot, layers that are not
-/// active included. Search algorithms know nothing else.
+/// A point of the space as search sees it: one choice index for every gene slot, layers that are
+/// not active included. Search algorithms know nothing else.
 using Genotype = std::vector<uint8_t>;
 
 /// One position of a genotype.
@@ -84,8 +84,8 @@ class SearchSpace {
   int choices_at(size_t slot) const;
   /// True when the slot's value matters for this genotype (its layer is active).
   bool is_alive(const Genotype& genotype, size_t slot) const;
-  /// The network of a genotype, spans cut to the encoder layers that exist (not in compat mode, where
-  /// repeated memory is another network). Values out of range are an internal error.
+  /// The network of a genotype, spans cut to the encoder layers that exist (not in compat mode,
+  /// where repeated memory is another network). Values out of range are an internal error.
   Architecture decode(const Genotype& genotype) const;
   /// A genotype of the architecture (dead slots take the first choice); throws kConfig naming the
   /// first property that is outside the space.
@@ -128,8 +128,8 @@ Architecture sample_like_original(const SearchSpace& space, uint64_t update);
 
 /// Which encoder outputs feed the cross-attention of decoder layer `layer`, in order of
 /// concatenation along time: kFinalOutput for the encoder's output (after a final norm), else the
-/// index of an active encoder layer whose raw output is used. `super_encoder_layers` matters in compat
-/// mode only (inactive slots repeat the last active layer).
+/// index of an active encoder layer whose raw output is used. `super_encoder_layers` matters in
+/// compat mode only (inactive slots repeat the last active layer).
 inline constexpr int kFinalOutput = -1;
 std::vector<int> cross_memory_pieces(const Architecture& architecture, int layer,
                                      const ModelOptions& options, int super_encoder_layers);

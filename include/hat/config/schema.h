@@ -14,7 +14,8 @@ namespace hat::config {
 using FieldRef = std::variant<bool*, int*, int64_t*, double*, std::string*, std::vector<int>*,
                               std::vector<double>*, std::vector<std::string>*>;
 
-/// One option: where it is stored, what it means, what it may be. `path` is dotted ("train.dropout").
+/// One option: where it is stored, what it means, what it may be. `path` is dotted
+/// ("train.dropout").
 struct Field {
   std::string path;
   FieldRef ref;
@@ -81,8 +82,8 @@ Schema schema_of(Struct& config) {
 using Provenance = std::map<std::string, std::string>;
 
 /// Stores every value of a JSON object in the structs behind `schema`. An unknown key (with the
-/// nearest name), a wrong type, or a value out of range throws kConfig naming `origin` and the path.
-/// Keys starting with '_' are comments.
+/// nearest name), a wrong type, or a value out of range throws kConfig naming `origin` and the
+/// path. Keys starting with '_' are comments.
 void read_json(const Schema& schema, const nlohmann::json& object, const std::string& origin,
                Provenance* provenance = nullptr);
 /// One value from text, as --set path=text does: lists are comma-separated or JSON.

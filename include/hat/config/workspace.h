@@ -47,8 +47,8 @@ class Workspace {
   Provenance provenance_;
 };
 
-/// Writes config.json (the resolved config with origins) and env.json (version, commit, compiler, CPU
-/// and features, threads, seed, time, command) into a stage's folder.
+/// Writes config.json (the resolved config with origins) and env.json (version, commit, compiler,
+/// CPU and features, threads, seed, time, command) into a stage's folder.
 void write_run_records(const fs::path& directory, const Workspace& workspace,
                        const std::string& command);
 OrderedJson environment_record(int64_t seed, int threads);

@@ -15,7 +15,8 @@ struct TaskConfig {
   std::string kind = "translation";
   std::string source = "src";  ///< source language, the extension of its files
   std::string target = "tgt";
-  std::string train;  ///< prefix: train.de and train.en for source de, target en; a .tsv to classify
+  std::string
+      train;  ///< prefix: train.de and train.en for source de, target en; a .tsv to classify
   std::string valid;
   std::string test;
   void describe(Schema& s);
