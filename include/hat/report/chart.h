@@ -29,7 +29,7 @@ struct Chart {
   bool diagonal = false;  ///< draw y = x (predicted against measured), same range on both axes
   bool y_from_zero = false;
   double vertical_line = 0;  ///< a budget, drawn when not 0
-  std::string vertical_label;
+  std::string vertical_label = {};
 };
 std::string to_svg(const Chart& chart);
 
