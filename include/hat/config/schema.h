@@ -56,8 +56,7 @@ class Schema {
     leave();
   }
 
-  const std::vector<Field>& fields() const& { return fields_; }
-  const std::vector<Field>& fields() && = delete;  // would dangle in a range-for
+  const std::vector<Field>& fields() const { return fields_; }
   const Field* find(std::string_view path) const;
   std::vector<std::string> paths() const;
   /// What each section is for, by its dotted path.
