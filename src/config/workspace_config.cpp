@@ -98,7 +98,7 @@ void LatencyConfig::describe(Schema& s) {
   s.field("trim", trim, "Share of runs dropped at each end before the mean").range(0, 0.45);
   s.field("max_minutes", max_minutes, "Stop measuring after this time; 0: no limit").range(0, 1e5);
   s.field("batch", batch, "Sentences translated together").range(1, 4096);
-  s.field("beam", beam, "Beam size").range(1, 64);
+  s.field("beam", beam, "Hypotheses kept by beam search").range(1, 64);
   s.field("source_length", source_length, "Source tokens; 0: the corpus's typical length")
       .range(0, 1024);
   s.field("target_length", target_length, "Decoding steps; 0: the corpus's typical length")
@@ -125,7 +125,7 @@ void SearchConfig::describe(Schema& s) {
 }
 
 void DecodeConfig::describe(Schema& s) {
-  s.field("beam", beam, "Beam size").range(1, 64);
+  s.field("beam", beam, "Hypotheses kept by beam search").range(1, 64);
   s.field("length_penalty", length_penalty, "Scores are divided by length to this power")
       .range(0, 10);
   s.field("max_length", max_length, "Longest translation in tokens").range(1, 1000);

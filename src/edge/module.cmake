@@ -21,3 +21,21 @@ foreach(isa IN LISTS _kernel_isas)
     COMPILE_OPTIONS "${_kernel_flags};${_flags_${isa}}")
 endforeach()
 set_source_files_properties(${_kernels}/pack.cpp PROPERTIES COMPILE_OPTIONS "-O3;-ffp-contract=off")
+
+# The model file's header is generated from its schema at build time, by the build machine's flatc (a
+# cross build names it with HAT_FLATC).
+find_program(HAT_FLATC flatc REQUIRED)
+set(HAT_EDGE_GENERATED ${CMAKE_BINARY_DIR}/generated/edge)
+add_custom_command(
+  OUTPUT ${HAT_EDGE_GENERATED}/model_generated.h
+  COMMAND ${HAT_FLATC} --cpp --scoped-enums --filename-suffix _generated -o ${HAT_EDGE_GENERATED}
+          ${CMAKE_SOURCE_DIR}/src/edge/model.fbs
+  DEPENDS ${CMAKE_SOURCE_DIR}/src/edge/model.fbs
+  COMMENT "Generating model_generated.h")
+if(TARGET hat_edge)
+  target_sources(hat_edge PRIVATE ${HAT_EDGE_GENERATED}/model_generated.h)
+  target_include_directories(hat_edge SYSTEM PRIVATE ${HAT_EDGE_GENERATED})
+  target_link_libraries(hat_edge PRIVATE hat::flatbuffers)
+  # The library's default of 32 is only a bound for its own assertion.
+  target_compile_definitions(hat_edge PRIVATE FLATBUFFERS_MAX_ALIGNMENT=64)
+endif()

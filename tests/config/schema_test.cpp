@@ -149,8 +149,8 @@ TEST(WorkspaceConfig, DefaultsAreWithinTheirRanges) {
 
 TEST(WorkspaceConfig, EveryOptionIsDocumented) {
   WorkspaceConfig config;
-  for (const Field& field : schema_of(config).fields())
-    EXPECT_GT(field.doc.size(), 10U) << field.path;
+  Schema schema = schema_of(config);
+  for (const Field& field : schema.fields()) EXPECT_GT(field.doc.size(), 10U) << field.path;
 }
 
 }  // namespace

@@ -56,7 +56,8 @@ class Schema {
     leave();
   }
 
-  const std::vector<Field>& fields() const { return fields_; }
+  const std::vector<Field>& fields() const& { return fields_; }
+  const std::vector<Field>& fields() && = delete;  // would dangle in a range-for
   const Field* find(std::string_view path) const;
   std::vector<std::string> paths() const;
   /// What each section is for, by its dotted path.

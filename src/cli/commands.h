@@ -1,0 +1,12 @@
+#pragma once
+
+#include "command.h"
+
+/// One factory a subcommand, each in its own file.
+namespace hat::cli {
+
+Command config_command();
+Command describe_command();
+Command import_command();
+
+}  // namespace hat::cli

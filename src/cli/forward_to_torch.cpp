@@ -1,0 +1,35 @@
+#include "forward_to_torch.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstring>
+
+#include "command.h"
+#include "hat/base/error.h"
+#include "hat/base/file.h"
+#include "hat/base/process.h"
+#include "hat/base/strings.h"
+#include "torch_commands.h"
+
+namespace hat::cli {
+
+void forward_to_torch() {
+  const fs::path here = program_directory();
+  for (const fs::path& path : {here / "hat-torch", here / ".." / "libexec" / "hat" / "hat-torch"}) {
+    std::error_code error;
+    if (!fs::exists(path, error)) continue;
+    std::vector<std::string> words = invocation().argv;
+    words[0] = path.string();
+    std::vector<char*> argv;
+    for (std::string& word : words) argv.push_back(word.data());
+    argv.push_back(nullptr);
+    std::fflush(nullptr);
+    execv(path.c_str(), argv.data());
+    fail(ErrorKind::kIo, str(path.string(), ": cannot be started: ", std::strerror(errno)));
+  }
+  fail(ErrorKind::kIo, str("this command needs hat-torch, which is not beside ", here.string()),
+       "Build hat with LibTorch (scripts/setup.sh installs it).");
+}
+
+}  // namespace hat::cli

@@ -1,0 +1,138 @@
+#pragma once
+
+#include "edge/kernels/attention_kernels.h"
+#include "hat/edge/isa.h"
+
+// The loops around the inner products and what follows them, written once over `Lanes`. An
+// instruction set's file gives `Blocks` with
+//
+//   kInt8Rows, kInt4Rows, kFp32Rows: the most rows that one call can hold in registers;
+//   kProductRows: rows of two vectors each that fit in registers, for attention;
+//   int8(rows, w, k_pad, q, sums, acc): acc [rows][32] int32 sums of one panel, exact;
+//   int4(rows, group, groups, q, group_sums, acc): acc [rows][32] floats, before the row's scale;
+//   fp32(rows, w, k, x, ldx, acc): acc [rows][32] floats.
+namespace hat::edge {
+namespace {
+
+/// Stores one row of a panel's products, already scaled.
+inline void finish_row(const GemmTask& task, Lanes low, Lanes high, uint32_t row, uint32_t column) {
+  const Epilogue& e = task.epilogue;
+  const uint32_t valid = task.w.n - column < kPanelRows ? task.w.n - column : kPanelRows;
+  const uint32_t counts[2] = {valid < 16 ? valid : 16, valid < 16 ? 0 : valid - 16};
+  Lanes parts[2] = {low, high};
+  for (uint32_t half = 0; half < 2; ++half) {
+    const uint32_t count = counts[half];
+    if (count == 0) break;
+    const size_t at = column + half * 16;
+    Lanes y = parts[half];
+    if (e.bias != nullptr) y = y + load_up_to(e.bias + at, count, 0.0f);
+    if (e.activation != Activation::kNone) y = apply(e.activation, y);
+    if (e.residual != nullptr) {
+      y = load_up_to(e.residual + row * e.ld_residual + at, count, 0.0f) + y;
+    }
+    store_up_to(y, task.y + row * task.ldy + at, count);
+  }
+}
+
+/// Rows in equal blocks of at most `most`: 13 rows are 7 + 6, not 12 + 1.
+inline uint32_t block_rows(uint32_t m, uint32_t most) {
+  const uint32_t blocks = (m + most - 1) / most;
+  return (m + blocks - 1) / blocks;
+}
+
+template <class Blocks>
+void gemm_int8(const GemmTask& task, uint32_t begin, uint32_t end) {
+  const uint32_t k_pad = (task.w.k + kGroup - 1) / kGroup * kGroup;
+  const uint32_t step = block_rows(task.x.m, Blocks::kInt8Rows);
+  alignas(64) int32_t acc[Blocks::kInt8Rows * kPanelRows];
+  for (uint32_t panel = begin; panel < end; ++panel) {
+    const std::byte* data = task.w.data + panel * task.w.panel_bytes;
+    const Lanes low = Lanes::load(reinterpret_cast<const float*>(data));
+    const Lanes high = Lanes::load(reinterpret_cast<const float*>(data) + 16);
+    const auto* weights = reinterpret_cast<const int8_t*>(data + kInt8Header);
+    for (uint32_t row = 0; row < task.x.m; row += step) {
+      const uint32_t rows = task.x.m - row < step ? task.x.m - row : step;
+      Blocks::int8(rows, weights, k_pad, task.x.q + size_t{row} * k_pad, task.x.sums + row, acc);
+      for (uint32_t r = 0; r < rows; ++r) {
+        const Lanes scale = Lanes::set1(task.x.scales[row + r]);
+        const int32_t* sums = acc + r * kPanelRows;
+        finish_row(task, Lanes::from_int32(sums) * (scale * low),
+                   Lanes::from_int32(sums + 16) * (scale * high), row + r, panel * kPanelRows);
+      }
+    }
+  }
+}
+
+template <class Blocks>
+void gemm_int4(const GemmTask& task, uint32_t begin, uint32_t end) {
+  const uint32_t groups = (task.w.k + kGroup - 1) / kGroup;
+  const uint32_t step = block_rows(task.x.m, Blocks::kInt4Rows);
+  alignas(64) float acc[Blocks::kInt4Rows * kPanelRows];
+  for (uint32_t panel = begin; panel < end; ++panel) {
+    const std::byte* data = task.w.data + panel * task.w.panel_bytes;
+    for (uint32_t row = 0; row < task.x.m; row += step) {
+      const uint32_t rows = task.x.m - row < step ? task.x.m - row : step;
+      Blocks::int4(rows, data, groups, task.x.q + size_t{row} * groups * kGroup,
+                   task.x.group_sums + size_t{row} * groups, acc);
+      for (uint32_t r = 0; r < rows; ++r) {
+        const Lanes scale = Lanes::set1(task.x.scales[row + r]);
+        const float* sums = acc + r * kPanelRows;
+        finish_row(task, Lanes::load(sums) * scale, Lanes::load(sums + 16) * scale, row + r,
+                   panel * kPanelRows);
+      }
+    }
+  }
+}
+
+template <class Blocks>
+void gemm_fp32(const GemmTask& task, uint32_t begin, uint32_t end) {
+  const uint32_t step = block_rows(task.x.m, Blocks::kFp32Rows);
+  alignas(64) float acc[Blocks::kFp32Rows * kPanelRows];
+  for (uint32_t panel = begin; panel < end; ++panel) {
+    const auto* weights = reinterpret_cast<const float*>(task.w.data + panel * task.w.panel_bytes);
+    for (uint32_t row = 0; row < task.x.m; row += step) {
+      const uint32_t rows = task.x.m - row < step ? task.x.m - row : step;
+      Blocks::fp32(rows, weights, task.w.k, task.x.x + row * task.x.ldx, task.x.ldx, acc);
+      for (uint32_t r = 0; r < rows; ++r) {
+        const float* sums = acc + r * kPanelRows;
+        finish_row(task, Lanes::load(sums), Lanes::load(sums + 16), row + r, panel * kPanelRows);
+      }
+    }
+  }
+}
+
+uint64_t read_bytes(const std::byte* data, size_t size) {
+  const auto* words = reinterpret_cast<const uint64_t*>(data);
+  uint64_t sums[32] = {};
+  for (size_t i = 0; i < size / 8; i += 32) {
+    for (size_t j = 0; j < 32; ++j) sums[j] += words[i + j];
+  }
+  uint64_t total = 0;
+  for (const uint64_t sum : sums) total += sum;
+  return total;
+}
+
+/// The table of an instruction set whose blocks are `Blocks`.
+template <class Blocks>
+constexpr Kernels make_table(Isa isa) {
+  return {isa,
+          gemm_fp32<Blocks>,
+          gemm_int8<Blocks>,
+          gemm_int4<Blocks>,
+          quantize_row,
+          layer_norm,
+          softmax,
+          log_sum_exp,
+          top_k,
+          add,
+          scale_add,
+          activate,
+          cached_scores,
+          cached_values,
+          shared_scores<Blocks>,
+          shared_values<Blocks>,
+          read_bytes};
+}
+
+}  // namespace
+}  // namespace hat::edge

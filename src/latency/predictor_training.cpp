@@ -1,0 +1,296 @@
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <map>
+#include <numeric>
+
+#include "hat/base/error.h"
+#include "hat/base/rng.h"
+#include "hat/base/stats.h"
+#include "hat/base/strings.h"
+#include "hat/latency/predictor.h"
+#include "latency/gp_model.h"
+#include "latency/mlp_model.h"
+#include "latency/model.h"
+
+namespace hat::latency {
+
+/// What only training may see of a Predictor.
+class PredictorTrainer {
+ public:
+  static Predictor train(const LatencySet& set, std::vector<int> rows, const TrainOptions& options,
+                         const std::string& device);
+  /// The prices of another device's predictor in the units of `workload`: every feature is a
+  /// product of layer totals and a factor of the workload.
+  static LinearModel rescaled(const Predictor& prior, const arch::Workload& workload);
+  static double predict(const Predictor& predictor, const Sample& sample) {
+    return std::max(predictor.model_->predict(sample), kSmallestMs);
+  }
+
+ private:
+  static constexpr double kSmallestMs = 1e-3;
+};
+
+namespace {
+
+constexpr size_t kFewestRows = 8;
+constexpr size_t kFewestRowsWithPrior = 4;
+
+using Fit = std::function<std::unique_ptr<Model>(const std::vector<Sample>&)>;
+
+/// One model with its settings, and what cross-validation says of it.
+struct Candidate {
+  std::string name;
+  Fit fit;
+  std::vector<double> predicted{};  // of each row by a model that did not see it
+  double mape = 0;
+  double standard_error = 0;
+};
+
+std::vector<Sample> make_samples(const LatencySet& set, const std::vector<int>& rows,
+                                 bool with_averages) {
+  std::vector<Sample> samples;
+  samples.reserve(rows.size());
+  for (const int index : rows) {
+    const LatencyRow& row = set.rows.at(static_cast<size_t>(index));
+    Sample sample;
+    sample.costs = arch::cost_features(row.totals, set.workload);
+    sample.ms = row.total_ms;
+    if (with_averages) {
+      sample.averages =
+          row.architecture ? arch::original_features(*row.architecture) : row.averages;
+    }
+    samples.push_back(std::move(sample));
+  }
+  return samples;
+}
+
+std::array<bool, arch::kCostFeatureCount> allowed_features(bool all) {
+  std::array<bool, arch::kCostFeatureCount> allowed{};
+  for (size_t f = 0; f < allowed.size(); ++f) allowed[f] = all || arch::cost_feature_list()[f].main;
+  return allowed;
+}
+
+Candidate linear_candidate(bool all_features, double ridge) {
+  LinearFitOptions options;
+  options.allowed = allowed_features(all_features);
+  options.ridge = ridge;
+  return {str("linear ", all_features ? "all" : "main", " ridge ", ridge),
+          [options](const std::vector<Sample>& samples) {
+            return make_linear_model(fit_linear(samples, options));
+          }};
+}
+
+Candidate gp_candidate(double length_scale, double noise_share) {
+  GpFitOptions options;
+  options.linear.allowed = allowed_features(true);
+  options.length_scale = length_scale;
+  options.noise_share = noise_share;
+  return {str("gp length ", length_scale, " noise ", noise_share),
+          [options](const std::vector<Sample>& samples) { return fit_gp(samples, options); }};
+}
+
+Candidate transfer_candidate(const LinearModel& prior, double ridge) {
+  LinearFitOptions options;
+  options.allowed = allowed_features(true);
+  options.ridge = ridge;
+  return {str("transfer ridge ", ridge), [prior, options](const std::vector<Sample>& samples) {
+            LinearFitOptions with_prior = options;
+            with_prior.prior = &prior;
+            return make_linear_model(fit_linear(samples, with_prior));
+          }};
+}
+
+/// Candidates from the plainest to the freest, in the order in which ties are decided.
+std::vector<Candidate> make_candidates(const TrainOptions& options, size_t rows,
+                                       const LatencySet& set) {
+  std::vector<Candidate> candidates;
+  if (options.prior != nullptr) {
+    const LinearModel prior = PredictorTrainer::rescaled(*options.prior, set.workload);
+    for (const double ridge : {10.0, 1.0, 1e-1, 1e-2}) {
+      candidates.push_back(transfer_candidate(prior, ridge));
+    }
+  }
+  const bool wants_linear = options.kind == "auto" || options.kind == "linear";
+  if (wants_linear && rows >= kFewestRows) {
+    for (const bool all : {false, true}) {
+      for (const double ridge : {1e-3, 1e-5}) candidates.push_back(linear_candidate(all, ridge));
+    }
+  }
+  const bool wants_gp = options.kind == "gp" || (options.kind == "auto" && rows >= 30);
+  if (wants_gp) {
+    for (const double length : {1.0, 2.0}) {
+      for (const double noise : {1.0, 0.1, 0.01}) {
+        candidates.push_back(gp_candidate(length, noise));
+      }
+    }
+  }
+  if (options.kind == "mlp") {
+    const uint64_t seed = options.seed;
+    candidates.push_back({"mlp", [seed](const std::vector<Sample>& samples) {
+                            return fit_mlp(samples, MlpFitOptions{.seed = seed});
+                          }});
+  }
+  return candidates;
+}
+
+/// Fold of each row; the same number of rows in each, give or take one.
+std::vector<int> random_folds(size_t rows, int folds, uint64_t seed) {
+  std::vector<int> fold(rows);
+  for (size_t i = 0; i < rows; ++i) {
+    fold[i] = static_cast<int>(i % static_cast<size_t>(folds));
+  }
+  Rng rng(seed, "latency.folds");
+  rng.shuffle(fold);
+  return fold;
+}
+
+void cross_validate(const std::vector<Sample>& samples, const std::vector<int>& fold_of, int folds,
+                    Candidate* candidate) {
+  const size_t n = samples.size();
+  candidate->predicted.assign(n, 0);
+  for (int fold = 0; fold < folds; ++fold) {
+    std::vector<Sample> training;
+    for (size_t i = 0; i < n; ++i) {
+      if (fold_of[i] != fold) training.push_back(samples[i]);
+    }
+    const std::unique_ptr<Model> model = candidate->fit(training);
+    for (size_t i = 0; i < n; ++i) {
+      if (fold_of[i] == fold) {
+        candidate->predicted[i] = std::max(model->predict(samples[i]), 1e-3);
+      }
+    }
+  }
+  std::vector<double> errors(n);
+  for (size_t i = 0; i < n; ++i) {
+    errors[i] = 100 * std::abs(candidate->predicted[i] - samples[i].ms) / samples[i].ms;
+  }
+  candidate->mape = mean(errors);
+  candidate->standard_error = standard_deviation(errors) / std::sqrt(static_cast<double>(n));
+}
+
+/// The plainest candidate within a quarter of a standard error of the best: differences below that
+/// are luck, and freer models pay for luck on new rows.
+const Candidate& choose(const std::vector<Candidate>& candidates) {
+  const Candidate& best =
+      *std::min_element(candidates.begin(), candidates.end(),
+                        [](const Candidate& a, const Candidate& b) { return a.mape < b.mape; });
+  for (const Candidate& candidate : candidates) {
+    if (candidate.mape <= best.mape + 0.25 * best.standard_error) return candidate;
+  }
+  return best;
+}
+
+}  // namespace
+
+LinearModel PredictorTrainer::rescaled(const Predictor& prior, const arch::Workload& workload) {
+  const LinearModel* linear = prior.model_->linear();
+  HAT_CHECK(linear != nullptr, ErrorKind::kData,
+            str("the predictor of device '", prior.scope_.device, "' is of kind ", prior.kind(),
+                ", which has no prices to start from"),
+            "train it with --predictor linear");
+  arch::LayerTotals probe;
+  probe.add(arch::EncoderLayer{1, 1, 1});
+  probe.add(arch::DecoderLayer{1, 1, 1, 1, 1, 1}, 1);
+  probe.encoder_dim = probe.decoder_dim = 1;
+  const arch::CostFeatures there = arch::cost_features(probe, prior.scope_.workload);
+  const arch::CostFeatures here = arch::cost_features(probe, workload);
+  LinearModel result = *linear;
+  for (size_t f = 0; f < here.size(); ++f) {
+    if (here[f] > 0) result.price_ms[f] *= there[f] / here[f];
+  }
+  return result;
+}
+
+Predictor PredictorTrainer::train(const LatencySet& set, std::vector<int> rows,
+                                  const TrainOptions& options, const std::string& device) {
+  if (rows.empty()) {
+    rows.resize(set.rows.size());
+    std::iota(rows.begin(), rows.end(), 0);
+  }
+  const size_t fewest = options.prior != nullptr ? kFewestRowsWithPrior : kFewestRows;
+  HAT_CHECK(rows.size() >= fewest, ErrorKind::kData,
+            str(set.origin, ": ", rows.size(), " usable rows, a predictor needs at least ", fewest),
+            "measure more architectures with 'hat measure-latency', or start from another "
+            "device's predictor with --prior");
+  const std::vector<Sample> samples = make_samples(set, rows, options.kind == "mlp");
+  std::vector<Candidate> candidates = make_candidates(options, rows.size(), set);
+  HAT_CHECK(!candidates.empty(), ErrorKind::kUsage,
+            str("unknown predictor '", options.kind, "'",
+                did_you_mean(options.kind, {"auto", "linear", "gp", "mlp"})),
+            "one of auto, linear, gp, mlp");
+  const int folds = std::min(options.folds, static_cast<int>(rows.size()));
+  const std::vector<int> fold_of = random_folds(rows.size(), folds, options.seed);
+  for (Candidate& candidate : candidates) cross_validate(samples, fold_of, folds, &candidate);
+  const Candidate& chosen = choose(candidates);
+
+  Predictor predictor;
+  predictor.model_ = chosen.fit(samples);
+  predictor.training_rows_ = static_cast<int>(rows.size());
+  predictor.scope_.device = device;
+  predictor.scope_.space_id = set.space_id;
+  predictor.scope_.precision = set.precision;
+  predictor.scope_.workload = set.workload;
+  predictor.scope_.imported = set.imported;
+  predictor.scope_.imported_from = set.imported_from;
+  std::vector<double> measured;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    measured.push_back(samples[i].ms);
+    predictor.calibration_.push_back(samples[i].ms / chosen.predicted[i]);
+  }
+  std::sort(predictor.calibration_.begin(), predictor.calibration_.end());
+  predictor.cross_validation_ = accuracy(chosen.predicted, measured);
+  return predictor;
+}
+
+Predictor train_predictor(const LatencySet& set, const std::vector<int>& rows,
+                          const TrainOptions& options, const std::string& device) {
+  return PredictorTrainer::train(set, rows, options, device);
+}
+
+DrawsReport evaluate_draws(const LatencySet& set, int train_rows, int draws,
+                           const TrainOptions& options, double confidence) {
+  const int n = static_cast<int>(set.rows.size());
+  HAT_CHECK(train_rows >= static_cast<int>(kFewestRows) && train_rows < n, ErrorKind::kUsage,
+            str("--train-rows ", train_rows, ": must be at least ", kFewestRows,
+                " and below the number of usable rows, ", n));
+  DrawsReport report;
+  std::vector<double> errors;
+  std::map<std::string, int> kinds;
+  int64_t violations = 0;
+  for (int draw = 0; draw < draws; ++draw) {
+    std::vector<int> order(static_cast<size_t>(n));
+    std::iota(order.begin(), order.end(), 0);
+    Rng rng(mix_seed(options.seed, static_cast<uint64_t>(draw)), "latency.draws");
+    rng.shuffle(order);
+    const std::vector<int> training(order.begin(), order.begin() + train_rows);
+    const std::vector<int> testing(order.begin() + train_rows, order.end());
+    const Predictor predictor = train_predictor(set, training, options);
+    std::vector<double> predicted;
+    std::vector<double> measured;
+    const double factor = predictor.bound_factor(confidence);
+    for (const Sample& sample : make_samples(set, testing, options.kind == "mlp")) {
+      predicted.push_back(PredictorTrainer::predict(predictor, sample));
+      measured.push_back(sample.ms);
+      violations += sample.ms > predicted.back() * factor ? 1 : 0;
+    }
+    const Accuracy a = accuracy(predicted, measured);
+    errors.push_back(a.mape_percent);
+    report.mean.within_5_percent += a.within_5_percent / draws;
+    report.mean.within_10_percent += a.within_10_percent / draws;
+    report.mean.rmse_ms += a.rmse_ms / draws;
+    report.mean.kendall_tau += a.kendall_tau / draws;
+    report.mean.rows = a.rows;
+    ++kinds[predictor.kind()];
+  }
+  report.mean.mape_percent = mean(errors);
+  report.mape_deviation = standard_deviation(errors);
+  report.bound_violations_percent =
+      100.0 * static_cast<double>(violations) / (static_cast<double>(draws) * report.mean.rows);
+  report.kind = std::max_element(kinds.begin(), kinds.end(), [](const auto& a, const auto& b) {
+                  return a.second < b.second;
+                })->first;
+  return report;
+}
+
+}  // namespace hat::latency

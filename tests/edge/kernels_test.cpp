@@ -1,0 +1,550 @@
+#include "edge/kernels/kernels.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <numeric>
+#include <vector>
+
+#include "hat/base/error.h"
+#include "hat/base/rng.h"
+
+namespace hat::edge {
+namespace {
+
+constexpr WeightType kTypes[] = {WeightType::kFp32, WeightType::kInt8, WeightType::kInt4};
+
+/// Packed weights with memory of their own, 64-byte aligned, exactly as long as they must be.
+struct Weights {
+  Weights(WeightType type, uint32_t n, uint32_t k) : size(packed_bytes(type, n, k)) {
+    memory.reset(static_cast<std::byte*>(std::aligned_alloc(kAlignment, size)));
+    matrix = view_packed(type, n, k, {memory.get(), size});
+  }
+  Weights(WeightType type, const std::vector<float>& w, uint32_t n, uint32_t k)
+      : Weights(type, n, k) {
+    pack(type, w.data(), k, n, k, memory.get());
+  }
+  struct Free {
+    void operator()(std::byte* p) const { std::free(p); }
+  };
+  size_t size;
+  std::unique_ptr<std::byte, Free> memory;
+  PackedMatrix matrix;
+};
+
+std::vector<float> random_values(size_t count, uint64_t seed, float range = 1.0f) {
+  Rng rng(seed);
+  std::vector<float> values(count);
+  for (float& v : values) v = static_cast<float>(rng.uniform() * 2 - 1) * range;
+  return values;
+}
+
+/// Uses one instruction set until the end of the scope.
+class Forced {
+ public:
+  explicit Forced(Isa isa) { override_kernels(find_kernels(isa)); }
+  ~Forced() { override_kernels(nullptr); }
+};
+
+std::vector<float> run_gemm(Isa isa, const PackedMatrix& w, const std::vector<float>& x, uint32_t m,
+                            const Epilogue& epilogue = {}, ThreadPool* pool = nullptr) {
+  const Forced forced(isa);
+  ActivationBuffer buffer(m, w.k);
+  std::vector<float> y(size_t{m} * w.n, -77.0f);
+  gemm(w, buffer.prepare(w.type, x.data(), w.k, m, w.k, pool), y.data(), w.n, epilogue, pool);
+  return y;
+}
+
+testing::AssertionResult same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  if (a.size() != b.size()) return testing::AssertionFailure() << a.size() << " vs " << b.size();
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (std::memcmp(&a[i], &b[i], sizeof(float)) != 0) {
+      return testing::AssertionFailure() << "at " << i << ": " << a[i] << " vs " << b[i];
+    }
+  }
+  return testing::AssertionSuccess();
+}
+
+testing::AssertionResult near(const std::vector<float>& a, const std::vector<float>& b, float tol) {
+  float most = 0;
+  for (const float v : a) most = std::max(most, std::fabs(v));
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (!(std::fabs(a[i] - b[i]) <= tol * most)) {
+      return testing::AssertionFailure() << "at " << i << ": " << a[i] << " vs " << b[i];
+    }
+  }
+  return testing::AssertionSuccess();
+}
+
+/// The product in double precision from what the packed matrix holds.
+std::vector<float> exact_product(const PackedMatrix& w, const std::vector<float>& x, uint32_t m) {
+  std::vector<float> y(size_t{m} * w.n);
+  std::vector<float> row(w.k);
+  for (uint32_t j = 0; j < w.n; ++j) {
+    dequantize_row(w, j, w.k, 1.0f, row.data());
+    for (uint32_t i = 0; i < m; ++i) {
+      double sum = 0;
+      for (uint32_t k = 0; k < w.k; ++k) sum += double{row[k]} * x[size_t{i} * w.k + k];
+      y[size_t{i} * w.n + j] = static_cast<float>(sum);
+    }
+  }
+  return y;
+}
+
+struct Shape {
+  uint32_t m, n, k;
+};
+
+const std::vector<Shape>& shapes() {
+  static const std::vector<Shape> all = [] {
+    std::vector<Shape> s = {{1, 1, 1},     {1, 31, 3},    {2, 33, 31},  {3, 32, 32},  {4, 64, 33},
+                            {5, 47, 100},  {5, 96, 512},  {6, 100, 70}, {7, 65, 129}, {8, 16, 257},
+                            {9, 130, 640}, {64, 70, 300}, {23, 32, 96}, {5, 40, 2048}};
+    for (uint32_t m = 1; m <= 13; ++m) s.push_back({m, 63, 95});
+    return s;
+  }();
+  return all;
+}
+
+class EveryIsa : public testing::TestWithParam<Isa> {};
+
+INSTANTIATE_TEST_SUITE_P(Kernels, EveryIsa, testing::ValuesIn(supported_isas()),
+                         [](const auto& param) { return std::string(isa_name(param.param)); });
+
+TEST_P(EveryIsa, ProductsEqualScalarBitForBit) {
+  for (const Shape& s : shapes()) {
+    for (const WeightType type : kTypes) {
+      SCOPED_TRACE(testing::Message()
+                   << s.m << "x" << s.n << "x" << s.k << " type " << static_cast<int>(type));
+      const Weights w(type, random_values(size_t{s.n} * s.k, 1), s.n, s.k);
+      const std::vector<float> x = random_values(size_t{s.m} * s.k, 2);
+      const std::vector<float> expected = run_gemm(Isa::kScalar, w.matrix, x, s.m);
+      const std::vector<float> actual = run_gemm(GetParam(), w.matrix, x, s.m);
+      if (type == WeightType::kFp32) {
+        EXPECT_TRUE(near(expected, actual, 1e-5f));
+      } else {
+        EXPECT_TRUE(same_bits(expected, actual));
+      }
+    }
+  }
+}
+
+// Sums of the largest products: where 16-bit pair sums saturate, and int32 comes nearest to its
+// end.
+TEST_P(EveryIsa, FullRangeValuesDoNotSaturate) {
+  for (const uint32_t k : {32u, 1000u, 4096u, kMaxColumns}) {
+    for (const float x_sign : {1.0f, -1.0f}) {
+      SCOPED_TRACE(testing::Message() << "k " << k << " sign " << x_sign);
+      const uint32_t n = 34;
+      std::vector<float> values(size_t{n} * k);
+      for (size_t i = 0; i < values.size(); ++i) values[i] = i / k % 2 == 0 ? 127.0f : -127.0f;
+      const Weights w(WeightType::kInt8, values, n, k);
+      const std::vector<float> x(size_t{5} * k, 127.0f * x_sign);
+      const std::vector<float> y = run_gemm(GetParam(), w.matrix, x, 5);
+      for (size_t i = 0; i < y.size(); ++i) {
+        const float sign = i % n % 2 == 0 ? x_sign : -x_sign;
+        EXPECT_EQ(y[i], sign * static_cast<float>(127 * 127 * static_cast<int64_t>(k)));
+      }
+    }
+  }
+}
+
+TEST_P(EveryIsa, FullRangeInt4DoesNotSaturate) {
+  for (const float extreme : {1.0f, -1.0f}) {
+    const uint32_t n = 33;
+    const uint32_t k = 4096;
+    const Weights w(WeightType::kInt4, std::vector<float>(size_t{n} * k, extreme), n, k);
+    std::vector<float> x(size_t{6} * k, 127.0f);
+    for (size_t i = 0; i < x.size(); i += 3) x[i] = -127.0f;
+    const std::vector<float> expected = run_gemm(Isa::kScalar, w.matrix, x, 6);
+    EXPECT_TRUE(same_bits(expected, run_gemm(GetParam(), w.matrix, x, 6)));
+    EXPECT_TRUE(near(exact_product(w.matrix, x, 6), expected, 1e-4f));
+  }
+}
+
+// A damaged or hostile file may hold any byte: every instruction set must compute, and agree.
+TEST_P(EveryIsa, AgreesOnArbitraryWeightBytes) {
+  const Shape s{5, 70, 96};
+  const std::vector<float> x = random_values(size_t{s.m} * s.k, 4);
+  Weights w(WeightType::kInt8, s.n, s.k);
+  pack_random(WeightType::kInt8, s.n, s.k, 5, w.memory.get());
+  for (size_t i = kInt8Header; i < kInt8Header + s.k * kPanelRows; i += 2) {
+    w.memory.get()[i] = std::byte{0x80};
+  }
+  EXPECT_TRUE(
+      same_bits(run_gemm(Isa::kScalar, w.matrix, x, s.m), run_gemm(GetParam(), w.matrix, x, s.m)));
+}
+
+TEST_P(EveryIsa, EpilogueAddsBiasActivatesAndAddsResidual) {
+  const Shape s{5, 45, 64};
+  const std::vector<float> x = random_values(size_t{s.m} * s.k, 6);
+  const std::vector<float> bias = random_values(s.n, 7);
+  const std::vector<float> residual = random_values(size_t{s.m} * s.n, 8);
+  const Weights w(WeightType::kInt8, random_values(size_t{s.n} * s.k, 9), s.n, s.k);
+  const std::vector<float> plain = run_gemm(GetParam(), w.matrix, x, s.m);
+  for (const Activation activation : {Activation::kNone, Activation::kRelu, Activation::kGelu}) {
+    const Epilogue epilogue{bias.data(), residual.data(), s.n, activation};
+    const std::vector<float> y = run_gemm(GetParam(), w.matrix, x, s.m, epilogue);
+    EXPECT_TRUE(same_bits(run_gemm(Isa::kScalar, w.matrix, x, s.m, epilogue), y));
+    for (size_t i = 0; i < y.size(); ++i) {
+      float v = plain[i] + bias[i % s.n];
+      if (activation == Activation::kRelu) v = std::max(v, 0.0f);
+      if (activation == Activation::kGelu) v = 0.5f * v * (1.0f + std::erf(v * 0.70710678f));
+      EXPECT_NEAR(y[i], v + residual[i], 2e-6f * (1 + std::fabs(v)));
+    }
+  }
+}
+
+TEST_P(EveryIsa, RowsAndThreadsDoNotChangeResults) {
+  const uint32_t n = 200;
+  const uint32_t k = 512;
+  const uint32_t m = 29;
+  const std::vector<float> x = random_values(size_t{m} * k, 10);
+  ThreadPool pool(3);
+  for (const WeightType type : kTypes) {
+    const Weights w(type, random_values(size_t{n} * k, 11), n, k);
+    const std::vector<float> all = run_gemm(GetParam(), w.matrix, x, m, {}, &pool);
+    for (const uint32_t row : {0u, 5u, 28u}) {
+      const std::vector<float> one_x(x.begin() + row * k, x.begin() + (row + 1) * k);
+      const std::vector<float> one(all.begin() + row * n, all.begin() + (row + 1) * n);
+      EXPECT_TRUE(same_bits(one, run_gemm(GetParam(), w.matrix, one_x, 1)));
+    }
+  }
+}
+
+TEST_P(EveryIsa, WritesOnlyItsColumns) {
+  const Forced forced(GetParam());
+  for (const WeightType type : kTypes) {
+    const uint32_t n = 37;
+    const uint32_t ldy = 50;
+    const Weights w(type, random_values(n * 32, 12), n, 32);
+    const std::vector<float> x = random_values(3 * 32, 13);
+    ActivationBuffer buffer(3, 32);
+    std::vector<float> y(3 * ldy, -5.0f);
+    gemm(w.matrix, buffer.prepare(type, x.data(), 32, 3, 32), y.data(), ldy);
+    for (size_t i = 0; i < y.size(); ++i) {
+      EXPECT_EQ(y[i] == -5.0f, i % ldy >= n) << i;
+    }
+  }
+}
+
+TEST_P(EveryIsa, QuantisesRowsAlike) {
+  const Kernels& table = *find_kernels(GetParam());
+  const Kernels& scalar = *find_kernels(Isa::kScalar);
+  for (const uint32_t k : {1u, 15u, 16u, 17u, 31u, 33u, 100u, 512u, 777u}) {
+    for (const float range : {0.0f, 1e-35f, 1e-20f, 1.0f, 3e4f, 1e38f}) {
+      std::vector<float> x = random_values(k, k, range);
+      if (k > 4) {  // exact halves
+        x[0] = range;
+        x[1] = range * (0.5f / 127);
+        x[2] = range * (1.5f / 127);
+        x[3] = -range * (2.5f / 127);
+      }
+      const uint32_t k_pad = round_up(k, kGroup);
+      std::vector<int8_t> q1(k_pad, 99);
+      std::vector<int8_t> q2(k_pad, 98);
+      std::vector<int32_t> groups1(k_pad / kGroup);
+      std::vector<int32_t> groups2(k_pad / kGroup);
+      float scale1, scale2;
+      int32_t sum1, sum2;
+      scalar.quantize_row(x.data(), k, q1.data(), &scale1, &sum1, groups1.data());
+      table.quantize_row(x.data(), k, q2.data(), &scale2, &sum2, groups2.data());
+      EXPECT_EQ(q1, q2);
+      EXPECT_EQ(scale1, scale2);
+      EXPECT_EQ(sum1, sum2);
+      EXPECT_EQ(groups1, groups2);
+      EXPECT_EQ(std::accumulate(q1.begin(), q1.end(), 0), sum1);
+      for (uint32_t i = 0; i < k; ++i) {
+        const float limit = scale1 * 0.5001f + (range < 1e-30f ? range : 0.0f);
+        EXPECT_NEAR(static_cast<float>(q1[i]) * scale1, x[i], limit);
+      }
+      for (uint32_t i = k; i < k_pad; ++i) EXPECT_EQ(q1[i], 0);
+    }
+  }
+}
+
+TEST_P(EveryIsa, RowFunctionsEqualScalarBitForBit) {
+  const Kernels& table = *find_kernels(GetParam());
+  const Kernels& scalar = *find_kernels(Isa::kScalar);
+  for (const uint32_t n : {1u, 2u, 15u, 16u, 17u, 48u, 63u, 64u, 65u, 512u, 1001u}) {
+    for (const float range : {1e-3f, 1.0f, 30.0f, 200.0f}) {
+      SCOPED_TRACE(testing::Message() << "n " << n << " range " << range);
+      const std::vector<float> x = random_values(n, n + 20, range);
+      const std::vector<float> gamma = random_values(n, 21);
+      const std::vector<float> beta = random_values(n, 22);
+      const auto both = [&](const char* what, auto run) {
+        std::vector<float> a = x;
+        std::vector<float> b = x;
+        run(scalar, a);
+        run(table, b);
+        EXPECT_TRUE(same_bits(a, b)) << what;
+      };
+      both("layer_norm", [&](const Kernels& t, std::vector<float>& v) {
+        t.layer_norm(x.data(), n, gamma.data(), beta.data(), 1e-5f, v.data());
+      });
+      both("softmax", [&](const Kernels& t, std::vector<float>& v) { t.softmax(v.data(), n); });
+      both("log_sum_exp",
+           [&](const Kernels& t, std::vector<float>& v) { v[0] = t.log_sum_exp(x.data(), n); });
+      both("add",
+           [&](const Kernels& t, std::vector<float>& v) { t.add(beta.data(), n, v.data()); });
+      both("scale_add", [&](const Kernels& t, std::vector<float>& v) {
+        t.scale_add(x.data(), 22.6f, beta.data(), n, v.data());
+      });
+      both("scale", [&](const Kernels& t, std::vector<float>& v) {
+        t.scale_add(x.data(), 22.6f, nullptr, n, v.data());
+      });
+      both("relu", [&](const Kernels& t, std::vector<float>& v) {
+        t.activate(Activation::kRelu, v.data(), n);
+      });
+      both("gelu", [&](const Kernels& t, std::vector<float>& v) {
+        t.activate(Activation::kGelu, v.data(), n);
+      });
+    }
+  }
+}
+
+TEST_P(EveryIsa, RowFunctionsComputeWhatTheyShould) {
+  const Kernels& table = *find_kernels(GetParam());
+  for (const uint32_t n : {1u, 17u, 300u}) {
+    const std::vector<float> x = random_values(n, 30, 20.0f);
+    double sum = 0;
+    double top = -1e30;
+    for (const float v : x) top = std::max(top, double{v});
+    for (const float v : x) sum += std::exp(v - top);
+    EXPECT_NEAR(table.log_sum_exp(x.data(), n), top + std::log(sum), 1e-5);
+    std::vector<float> p = x;
+    table.softmax(p.data(), n);
+    for (uint32_t i = 0; i < n; ++i) EXPECT_NEAR(p[i], std::exp(x[i] - top) / sum, 1e-6);
+
+    double mean = 0;
+    double variance = 0;
+    for (const float v : x) mean += v / n;
+    for (const float v : x) variance += (v - mean) * (v - mean) / n;
+    const std::vector<float> gamma = random_values(n, 31);
+    const std::vector<float> beta = random_values(n, 32);
+    std::vector<float> y(n);
+    table.layer_norm(x.data(), n, gamma.data(), beta.data(), 1e-5f, y.data());
+    for (uint32_t i = 0; i < n; ++i) {
+      EXPECT_NEAR(y[i], (x[i] - mean) / std::sqrt(variance + 1e-5) * gamma[i] + beta[i], 1e-4);
+    }
+  }
+}
+
+TEST_P(EveryIsa, SoftmaxGivesMaskedPlacesZero) {
+  const Kernels& table = *find_kernels(GetParam());
+  std::vector<float> x = random_values(40, 33);
+  for (size_t i = 20; i < 40; ++i) x[i] = -std::numeric_limits<float>::infinity();
+  table.softmax(x.data(), 40);
+  EXPECT_NEAR(std::accumulate(x.begin(), x.end(), 0.0f), 1.0f, 1e-5f);
+  for (size_t i = 20; i < 40; ++i) EXPECT_EQ(x[i], 0.0f);
+}
+
+TEST_P(EveryIsa, TopKIsSortedWithTheSmallerIndexFirst) {
+  const Kernels& table = *find_kernels(GetParam());
+  for (const uint32_t n : {1u, 5u, 16u, 63u, 64u, 65u, 1000u, 32003u}) {
+    for (const uint32_t k : {1u, 2u, 10u, 40u}) {
+      std::vector<float> x = random_values(n, n + k, 4.0f);
+      for (float& v : x) v = std::round(v * 8) / 8;  // many equal values
+      if (n > 20) x[7] = std::numeric_limits<float>::quiet_NaN();
+      if (n > 20) x[8] = -std::numeric_limits<float>::infinity();
+      std::vector<int32_t> order;
+      for (uint32_t i = 0; i < n; ++i) {
+        if (n <= 20 || (i != 7 && i != 8)) order.push_back(static_cast<int32_t>(i));
+      }
+      std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
+        return x[static_cast<size_t>(a)] > x[static_cast<size_t>(b)];
+      });
+      std::vector<float> values(k);
+      std::vector<int32_t> indices(k);
+      table.top_k(x.data(), n, k, values.data(), indices.data());
+      for (uint32_t i = 0; i < k; ++i) {
+        if (i < order.size()) {
+          EXPECT_EQ(indices[i], order[i]);
+          EXPECT_EQ(values[i], x[static_cast<size_t>(order[i])]);
+        } else {
+          EXPECT_EQ(indices[i], -1);
+          EXPECT_EQ(values[i], -std::numeric_limits<float>::infinity());
+        }
+      }
+    }
+  }
+}
+
+TEST_P(EveryIsa, AttentionOverACacheEqualsScalar) {
+  const Kernels& table = *find_kernels(GetParam());
+  const Kernels& scalar = *find_kernels(Isa::kScalar);
+  for (const uint32_t d : {1u, 16u, 20u, 64u, 80u, 128u}) {
+    for (const uint32_t heads : {1u, 3u, 8u}) {
+      const uint32_t length = 11;
+      const uint32_t slots = 4;
+      const size_t width = size_t{heads} * d;
+      const std::vector<float> cache = random_values(length * slots * width, 40);
+      const std::vector<float> q = random_values(width, 41);
+      std::vector<int32_t> index(length);
+      for (uint32_t t = 0; t < length; ++t) index[t] = static_cast<int32_t>((t * 7 + 1) % slots);
+      const CachedRows rows{cache.data(), slots * width, width, index.data()};
+      std::vector<float> s1(heads * 16, 3.0f);
+      std::vector<float> s2 = s1;
+      scalar.cached_scores(q.data(), rows, length, heads, d, 0.125f, s1.data(), 16);
+      table.cached_scores(q.data(), rows, length, heads, d, 0.125f, s2.data(), 16);
+      EXPECT_TRUE(same_bits(s1, s2));
+      std::vector<float> o1(width);
+      std::vector<float> o2(width);
+      scalar.cached_values(s1.data(), 16, rows, length, heads, d, o1.data());
+      table.cached_values(s1.data(), 16, rows, length, heads, d, o2.data());
+      EXPECT_TRUE(same_bits(o1, o2));
+      // Against the definition.
+      const uint32_t h = heads - 1;
+      double score = 0;
+      double value = 0;
+      const auto at = [&](uint32_t t, uint32_t c) {
+        return cache[(t * slots + static_cast<uint32_t>(index[t])) * width + h * d + c];
+      };
+      for (uint32_t c = 0; c < d; ++c) score += double{q[h * d + c]} * at(5, c);
+      for (uint32_t t = 0; t < length; ++t) value += double{s1[h * 16 + t]} * at(t, d - 1);
+      EXPECT_NEAR(s1[h * 16 + 5], score * 0.125, 1e-5);
+      EXPECT_NEAR(o1[h * d + d - 1], value, 1e-4);
+    }
+  }
+}
+
+TEST_P(EveryIsa, SharedAttentionEqualsScalar) {
+  const Kernels& table = *find_kernels(GetParam());
+  const Kernels& scalar = *find_kernels(Isa::kScalar);
+  for (const uint32_t m : {1u, 4u, 5u, 7u, 13u}) {
+    for (const uint32_t length : {1u, 15u, 16u, 17u, 33u, 50u}) {
+      for (const uint32_t d : {1u, 16u, 20u, 48u, 64u}) {
+        const size_t ldk = round_up(length, 16);
+        const std::vector<float> keys = random_values(size_t{length} * d, 50);
+        const std::vector<float> q = random_values(size_t{m} * d, 51);
+        std::vector<float> keys_t(d * ldk, 9.0f);
+        transpose_keys(keys.data(), d, length, d, keys_t.data(), ldk);
+        std::vector<float> s1(m * ldk, 3.0f);
+        std::vector<float> s2 = s1;
+        scalar.shared_scores(q.data(), d, m, keys_t.data(), ldk, length, d, 0.3f, s1.data(), ldk);
+        table.shared_scores(q.data(), d, m, keys_t.data(), ldk, length, d, 0.3f, s2.data(), ldk);
+        EXPECT_TRUE(same_bits(s1, s2));
+        double score = 0;
+        for (uint32_t c = 0; c < d; ++c) {
+          score += double{q[(m - 1) * d + c]} * keys[(length - 1) * d + c];
+        }
+        EXPECT_NEAR(s1[(m - 1) * ldk + length - 1], score * 0.3, 1e-5);
+        std::vector<float> o1(size_t{m} * d);
+        std::vector<float> o2 = o1;
+        scalar.shared_values(s1.data(), ldk, m, keys.data(), d, length, d, o1.data(), d);
+        table.shared_values(s1.data(), ldk, m, keys.data(), d, length, d, o2.data(), d);
+        EXPECT_TRUE(same_bits(o1, o2));
+        double value = 0;
+        for (uint32_t t = 0; t < length; ++t) value += double{s1[t]} * keys[t * d + d - 1];
+        EXPECT_NEAR(o1[d - 1], value, 1e-4);
+      }
+    }
+  }
+}
+
+TEST_P(EveryIsa, SurvivesInfinityAndNan) {
+  const float inf = std::numeric_limits<float>::infinity();
+  for (const WeightType type : kTypes) {
+    const Weights w(type, random_values(40 * 64, 60), 40, 64);
+    for (const float bad : {inf, -inf, std::numeric_limits<float>::quiet_NaN()}) {
+      std::vector<float> x = random_values(5 * 64, 61);
+      x[70] = bad;
+      run_gemm(GetParam(), w.matrix, x, 5);
+    }
+  }
+  const Kernels& table = *find_kernels(GetParam());
+  std::vector<float> x(70, -inf);
+  table.softmax(x.data(), 70);
+  table.log_sum_exp(x.data(), 70);
+}
+
+TEST(Packing, KeepsWeightsNear) {
+  const uint32_t n = 50;
+  const uint32_t k = 77;
+  const std::vector<float> values = random_values(size_t{n} * k, 70);
+  std::vector<float> row(k);
+  for (const WeightType type : kTypes) {
+    // int4 may cut a group's extreme value where that lowers the squared error.
+    const float most = type == WeightType::kFp32   ? 0
+                       : type == WeightType::kInt8 ? 0.51f / 127
+                                                   : 0.2f;
+    const Weights w(type, values, n, k);
+    for (uint32_t j = 0; j < n; ++j) {
+      dequantize_row(w.matrix, j, k, 2.0f, row.data());
+      for (uint32_t i = 0; i < k; ++i) {
+        EXPECT_NEAR(row[i], 2 * values[size_t{j} * k + i], 2 * most);
+      }
+    }
+  }
+}
+
+TEST(Packing, ProductsFollowTheWeights) {
+  const Shape s{3, 50, 100};
+  const std::vector<float> x = random_values(size_t{s.m} * s.k, 71);
+  for (const WeightType type : kTypes) {
+    const Weights w(type, random_values(size_t{s.n} * s.k, 72), s.n, s.k);
+    EXPECT_TRUE(near(exact_product(w.matrix, x, s.m), run_gemm(Isa::kScalar, w.matrix, x, s.m),
+                     type == WeightType::kFp32 ? 1e-5f : 0.02f));
+  }
+}
+
+TEST(Packing, GatherTakesRowsInOrder) {
+  const uint32_t n = 90;
+  const uint32_t k = 70;
+  const std::vector<float> values = random_values(size_t{n} * k, 73);
+  const std::vector<int32_t> wanted = {89, 0,  31, 32, 33, 5,  5,  64, 70, 1,  2,  3,
+                                       4,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16,
+                                       17, 18, 19, 20, 21, 22, 23, 24, 25, 26};
+  std::vector<float> a(k);
+  std::vector<float> b(k);
+  for (const WeightType type : kTypes) {
+    const Weights w(type, values, n, k);
+    const Weights some(type, static_cast<uint32_t>(wanted.size()), k);
+    gather_rows(w.matrix, wanted, some.memory.get());
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      dequantize_row(w.matrix, static_cast<uint32_t>(wanted[i]), k, 1.0f, a.data());
+      dequantize_row(some.matrix, static_cast<uint32_t>(i), k, 1.0f, b.data());
+      EXPECT_TRUE(same_bits(a, b));
+    }
+  }
+  const Weights w(WeightType::kInt8, values, n, k);
+  const Weights some(WeightType::kInt8, 1, k);
+  EXPECT_THROW(gather_rows(w.matrix, std::vector<int32_t>{90}, some.memory.get()), Error);
+  EXPECT_THROW(gather_rows(w.matrix, std::vector<int32_t>{-1}, some.memory.get()), Error);
+}
+
+TEST(Packing, RefusesWrongShapesAndSizes) {
+  EXPECT_THROW(packed_bytes(WeightType::kInt8, 0, 1), Error);
+  EXPECT_THROW(packed_bytes(WeightType::kInt8, 1, 0), Error);
+  EXPECT_THROW(packed_bytes(WeightType::kInt8, 1, kMaxColumns + 1), Error);
+  EXPECT_THROW(packed_bytes(WeightType::kInt8, kMaxRows + 1, 1), Error);
+  EXPECT_THROW(packed_bytes(static_cast<WeightType>(3), 1, 1), Error);
+  EXPECT_EQ(packed_bytes(WeightType::kFp32, kMaxRows, kMaxColumns), uint64_t{1} << 42);
+  const Weights w(WeightType::kInt8, 32, 32);
+  EXPECT_THROW(view_packed(WeightType::kInt8, 32, 32, {w.memory.get(), w.size - 1}), Error);
+  EXPECT_THROW(view_packed(WeightType::kInt8, 32, 32, {w.memory.get() + 1, w.size}), Error);
+}
+
+TEST(Packing, SizesArePartOfTheFormat) {
+  EXPECT_EQ(packed_bytes(WeightType::kFp32, 33, 10), 2u * 10 * 32 * 4);
+  EXPECT_EQ(packed_bytes(WeightType::kInt8, 33, 40), 2u * (256 + 64 * 32));
+  EXPECT_EQ(packed_bytes(WeightType::kInt4, 33, 40), 2u * 2 * 576);
+}
+
+TEST(IsaNames, RoundTripAndRefuseUnknown) {
+  for (const Isa isa : supported_isas()) EXPECT_EQ(parse_isa(isa_name(isa)), isa);
+  try {
+    parse_isa("avx1024");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kUsage);
+    EXPECT_NE(error.hint().find("avx512"), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace hat::edge
