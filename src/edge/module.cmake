@@ -13,6 +13,8 @@ set(_flags_scalar "")
 set(_flags_avx2 -mavx2 -mfma)
 set(_flags_avxvnni -mavx2 -mfma -mavxvnni)
 set(_flags_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma -mprefer-vector-width=512)
+# g++ 12 warns about its own header (GCC bug 105593).
+list(APPEND _flags_avx512 -Wno-uninitialized -Wno-maybe-uninitialized)
 set(_flags_neon -march=armv8-a)
 set(_flags_neondot -march=armv8.2-a+dotprod)
 # Files of another architecture compile to nothing.

@@ -19,9 +19,9 @@ struct Entry {
 // Worst first: the last one that the processor supports is chosen.
 #if defined(__x86_64__)
 constexpr Entry kEntries[] = {{Isa::kScalar, "scalar", &kScalarKernels},
-                              {Isa::kAvx2, "avx2", nullptr},
+                              {Isa::kAvx2, "avx2", &kAvx2Kernels},
                               {Isa::kAvxVnni, "avxvnni", nullptr},
-                              {Isa::kAvx512, "avx512", nullptr},
+                              {Isa::kAvx512, "avx512", &kAvx512Kernels},
                               {Isa::kNeon, "neon", nullptr},
                               {Isa::kNeonDot, "neondot", nullptr}};
 #elif defined(__aarch64__)
