@@ -1,4 +1,4 @@
-# hat_module(NAME [DEPS other...] [TORCH])
+# hat_module(NAME [DEPS other...] [TEST_DEPS other...] [TORCH])
 #
 # Declares one module of the map in docs/structure.md: a static library hat_NAME from src/NAME/*.cpp
 # and, with tests on, one program hat_NAME_tests from tests/NAME/*_test.cpp. A module with settings of
@@ -34,7 +34,7 @@ function(hat_use_torch target)
 endfunction()
 
 function(hat_module name)
-  cmake_parse_arguments(ARG "TORCH" "" "DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH" "" "DEPS;TEST_DEPS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp
        ${CMAKE_SOURCE_DIR}/src/${name}/*/*.cpp)
   if(NOT sources)
@@ -65,6 +65,9 @@ function(hat_module name)
     add_executable(hat_${name}_tests ${test_sources})
     hat_target_defaults(hat_${name}_tests)
     target_link_libraries(hat_${name}_tests PRIVATE hat_${name} hat::gtest)
+    foreach(dep IN LISTS ARG_TEST_DEPS)
+      target_link_libraries(hat_${name}_tests PRIVATE hat_${dep})
+    endforeach()
     target_include_directories(hat_${name}_tests PRIVATE ${CMAKE_SOURCE_DIR}/tests)
     target_compile_definitions(hat_${name}_tests PRIVATE HAT_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
                                HAT_BINARY_DIR="${CMAKE_BINARY_DIR}")

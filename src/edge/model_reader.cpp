@@ -35,6 +35,7 @@ class Reader {
   }
 
   void sizes();
+  int position_width(uint32_t width, uint32_t stack, const std::string& field) const;
   void read_architecture();
   void tables();
   PackedMatrix matrix(const fbs::Matrix* matrix, uint32_t rows, uint32_t cols,
@@ -110,19 +111,23 @@ void Reader::sizes() {
   net_.epsilon = model_.layer_norm_epsilon();
   options.max_positions =
       static_cast<int>(in_range(model_.max_positions(), 3, kMaxPositions, "max_positions"));
-  net_.position_width =
-      static_cast<int>(in_range(model_.position_width(), 0, kMaxColumns, "position_width"));
+  net_.encoder_position_width =
+      position_width(model_.encoder_position_width(), encoder_width_, "encoder_position_width");
+  net_.decoder_position_width =
+      position_width(model_.decoder_position_width(), decoder_width_, "decoder_position_width");
   net_.encoder_embed_scale = positive(model_.encoder_embed_scale(), "encoder_embed_scale");
   net_.decoder_embed_scale = positive(model_.decoder_embed_scale(), "decoder_embed_scale");
   check(!net_.shared_embeddings() || net_.vocabulary.source == net_.vocabulary.target,
         "source_vocabulary", "differs from the target's although embeddings are shared");
-  if (options.compat) {
-    const auto width = static_cast<uint32_t>(net_.position_width);
-    check(width == 0 || (width >= encoder_width_ && width >= decoder_width_ && width >= 4),
-          "position_width", "is smaller than the network");
-    check(width != 0 || (encoder_width_ >= 4 && decoder_width_ >= 4), "position_width",
-          "is missing");
-  }
+}
+
+int Reader::position_width(uint32_t width, uint32_t stack, const std::string& field) const {
+  in_range(width, 0, kMaxColumns, field);
+  if (!net_.options.compat) return 0;
+  // Half of the width less one divides.
+  const uint32_t used = width == 0 ? stack : width;
+  check(used >= 4 && used >= stack, field, "is smaller than the network, or than 4");
+  return static_cast<int>(used);
 }
 
 void Reader::read_architecture() {

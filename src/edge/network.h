@@ -77,7 +77,8 @@ struct Network {
   arch::ModelOptions options;
   arch::Vocabulary vocabulary;
   arch::Precision precision = arch::Precision::kInt8;
-  int position_width = 0;
+  int encoder_position_width = 0;
+  int decoder_position_width = 0;
   float encoder_embed_scale = 1;
   float decoder_embed_scale = 1;
   float epsilon = 1e-5f;

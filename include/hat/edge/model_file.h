@@ -57,9 +57,10 @@ struct ModelSpec {
   arch::Architecture architecture;  ///< family kSeq2Seq
   arch::ModelOptions options;
   arch::Vocabulary vocabulary;
-  /// Width of the sinusoid table that the network was trained with: the SuperTransformer's largest
-  /// embedding width. Matters with options.compat only; 0 stands for each stack's own width.
-  int position_width = 0;
+  /// Widths of the sinusoid tables that the network was trained with: the SuperTransformer's
+  /// embedding widths. Matter with options.compat only; 0 stands for the stack's own width.
+  int encoder_position_width = 0;
+  int decoder_position_width = 0;
   /// Layers of the SuperTransformer's encoder; matters with options.compat only. 0: the
   /// architecture's.
   int super_encoder_layers = 0;

@@ -1,0 +1,121 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "edge/memory.h"
+#include "edge/network.h"
+#include "hat/edge/thread_pool.h"
+
+namespace hat::edge {
+
+/// A sentence being translated, as the network sees it.
+struct Sentence {
+  std::span<const int> source;
+  int beam = 1;           ///< cache slots a position
+  int max_positions = 0;  ///< target positions that may be decoded
+  bool keep_attention = false;
+  // Set by Engine::encode: where the sentence's rows and caches begin.
+  size_t row = 0;
+  size_t self_cache = 0;
+  size_t cross_cache = 0;
+  size_t attention = 0;
+};
+
+/// One hypothesis to be continued by one token.
+struct Row {
+  uint32_t sentence = 0;
+  int token = 0;
+  std::span<const int32_t> slots;  ///< cache slot of every position up to this one (its own last)
+};
+
+/// The network, run on a batch of sentences without any padding: encoder rows and decoder rows of
+/// all sentences lie one after the other, and every row is computed as if it were alone, so results
+/// do not depend on the batch. Caches stay where they were written; beams refer to them by slot.
+class Engine {
+ public:
+  Engine(const Network& network, int threads);
+
+  /// Runs the encoder and computes keys and values of cross-attention. The sentences are kept (by
+  /// reference) until the next call.
+  void encode(std::span<Sentence> sentences);
+  /// One decoder step. All rows of a sentence must be adjacent and at the same position. The result
+  /// [rows, decoder width] is what the output layer takes; valid until the next call.
+  const float* step(std::span<const Row> rows);
+  /// Mean attention of the chosen heads to each source position, of position t and slot s of a
+  /// sentence that asked for it: source.size() floats.
+  const float* attention(const Sentence& sentence, size_t t, int32_t slot) const;
+
+  ThreadPool& pool() { return pool_; }
+  const Network& network() const { return network_; }
+
+ private:
+  void linear(const Linear& weights, const float* x, size_t rows, float* y,
+              const Epilogue& epilogue = {});
+  void norm_rows(const Norm& norm, const float* x, size_t rows, uint32_t width, float* y);
+  void feed_forward(const Linear& fc1, const Linear& fc2, const float* x, size_t rows,
+                    const float* residual, float* y);
+  const float* position_rows(bool encoder, size_t rows);
+
+  // Encoder (encoder.cpp)
+  void reserve_encoder(size_t tokens, size_t longest);
+  void reserve_caches();
+  void embed_source();
+  void encoder_layer(const EncoderBlock& block, size_t tokens);
+  void encoder_attention(const EncoderBlock& block);
+  void attend_head(const EncoderBlock& block, const Sentence& sentence, uint32_t head,
+                   float* scratch);
+  void fill_cross_cache(size_t layer, size_t tokens);
+  void store_cross(size_t layer, const Sentence& sentence, size_t tokens);
+  bool is_memory_piece(int layer) const;
+  const float* memory_piece(int index, size_t tokens) const;
+
+  // Decoder (decoder.cpp)
+  void embed_target(std::span<const Row> rows);
+  void decoder_layer(size_t layer, std::span<const Row> rows);
+  void store_self(size_t layer, std::span<const Row> rows);
+  void self_attention(size_t layer, std::span<const Row> rows);
+  void cross_attention(size_t layer, std::span<const Row> rows);
+  void cross_head(size_t layer, std::span<const Row> rows, size_t first, uint32_t head,
+                  float* scores);
+  void add_attention(size_t layer, uint32_t head, const Row& row, const float* probabilities);
+
+  // Where things lie. A sentence's self-attention cache is [position][layer][slot][key | value];
+  // its cross-attention cache is, layer after layer, the keys of all heads transposed ([qkv][ld])
+  // and the values [length][qkv].
+  float* self_rows(size_t layer, const Sentence& sentence) const;
+  size_t self_time_stride(const Sentence& sentence) const {
+    return static_cast<size_t>(sentence.beam) * self_position_floats_;
+  }
+  size_t cross_length(size_t layer, const Sentence& sentence) const {
+    return network_.decoder[layer].memory.size() * sentence.source.size();
+  }
+  static size_t padded(size_t length) { return (length + 15) / 16 * 16; }
+  size_t cross_floats(size_t layer, const Sentence& sentence) const;
+  float* cross_keys(size_t layer, const Sentence& sentence) const;
+  float* cross_values(size_t layer, const Sentence& sentence) const;
+
+  const Network& network_;
+  ThreadPool pool_;
+  const Kernels& kernels_;
+  std::span<Sentence> sentences_;
+  ActivationBuffer activations_;
+  std::vector<float> encoder_positions_;
+  std::vector<float> decoder_positions_;
+  std::vector<std::vector<float>> head_weights_;  ///< [layer][head] of the alignment's mean
+  std::vector<size_t> self_offsets_;              ///< floats of one slot before a layer's keys
+  size_t self_position_floats_ = 0;  ///< floats of one slot: keys and values of all layers
+  std::vector<int> pieces_kept_;     ///< encoder layers whose output is kept for cross-attention
+  uint32_t widest_qkv_ = 0;
+  uint32_t widest_cross_ = 0;
+  uint32_t widest_ffn_ = 0;
+  uint32_t most_heads_ = 0;
+
+  LazyBuffer<float> x_, wide_, attended_, normed_, pieces_, gathered_;  // encoder
+  LazyBuffer<float> hidden_, scratch_;                                  // both
+  LazyBuffer<float> row_x_, row_wide_, row_attended_, row_normed_;      // decoder
+  LazyBuffer<float> self_cache_, cross_cache_, attention_;
+};
+
+}  // namespace hat::edge

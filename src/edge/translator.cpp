@@ -1,0 +1,289 @@
+#include "hat/edge/translator.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "edge/beam_search.h"
+#include "edge/engine.h"
+#include "edge/network.h"
+#include "edge/output_layer.h"
+#include "edge/tokens.h"
+#include "hat/base/clock.h"
+#include "hat/base/error.h"
+#include "hat/base/strings.h"
+
+namespace hat::edge {
+namespace {
+
+constexpr int kMaxBeam = 64;
+
+void check_options(const TranslateOptions& options) {
+  const auto in_range = [](int value, int low, int high, const char* name) {
+    HAT_CHECK(value >= low && value <= high, ErrorKind::kUsage,
+              str(name, " must be ", low, " to ", high, " (got ", value, ")"));
+  };
+  in_range(options.beam, 1, kMaxBeam, "beam");
+  in_range(options.n_best, 1, options.beam, "n-best");
+  in_range(options.min_length, 0, static_cast<int>(kMaxPositions), "minimum length");
+  in_range(options.max_length_b, 0, static_cast<int>(kMaxPositions), "maximum length");
+  HAT_CHECK(std::isfinite(options.length_penalty), ErrorKind::kUsage,
+            "length penalty must be a number");
+  HAT_CHECK(options.max_length_a >= 0 && options.max_length_a <= 1000, ErrorKind::kUsage,
+            "maximum length per source word must be 0 to 1000");
+  HAT_CHECK(std::isfinite(options.unknown_penalty), ErrorKind::kUsage,
+            "unknown penalty must be a number");
+}
+
+void check_tokens(const std::vector<int>& tokens, int vocabulary, const char* what) {
+  for (const int token : tokens) {
+    HAT_CHECK(token >= 0 && token < vocabulary, ErrorKind::kUsage,
+              str(what, ": token ", token, " is outside the vocabulary of ", vocabulary));
+  }
+}
+
+/// With its end token, and no longer than the model's positions.
+std::vector<int> clean_source(const std::vector<int>& source, const Network& network) {
+  check_tokens(source, network.vocabulary.source, "source");
+  std::vector<int> clean = source;
+  if (!clean.empty() && clean.back() == kEnd) clean.pop_back();
+  const auto longest = static_cast<size_t>(network.options.max_positions) - 1;
+  if (clean.size() > longest) clean.resize(longest);
+  clean.push_back(kEnd);
+  return clean;
+}
+
+int greatest_length(const TranslateOptions& options, size_t source, size_t prefix,
+                    const Network& network) {
+  const int positions = network.options.max_positions - 1;
+  HAT_CHECK(prefix <= static_cast<size_t>(positions), ErrorKind::kUsage,
+            str("a prefix of ", prefix, " tokens is longer than the model's ", positions));
+  const double wanted = options.max_length_a * static_cast<double>(source) + options.max_length_b;
+  const int length = wanted < positions ? static_cast<int>(wanted) : positions;
+  return std::max(length, static_cast<int>(prefix));
+}
+
+Hypothesis empty_hypothesis() {
+  Hypothesis hypothesis;
+  hypothesis.tokens = {kEnd};
+  hypothesis.score = -std::numeric_limits<float>::infinity();
+  hypothesis.positional_scores = {hypothesis.score};
+  return hypothesis;
+}
+
+}  // namespace
+
+struct Translator::Impl {
+  Impl(std::shared_ptr<const Model> shared, int threads)
+      : model(std::move(shared)), engine(model->network(), threads), output(engine) {}
+
+  void prepare(std::span<const Request> requests, const TranslateOptions& options);
+  void choose_words(std::span<const Request> requests, const TranslateOptions& options);
+  void decode(const TranslateOptions& options);
+  void one_step(const TranslateOptions& options);
+  std::vector<Hypothesis> collect(size_t index, const TranslateOptions& options);
+  void align(const Sentence& sentence, const std::vector<int32_t>& slots, Hypothesis* hypothesis);
+
+  std::shared_ptr<const Model> model;
+  Engine engine;
+  OutputLayer output;
+  Timing timing;
+
+  std::vector<std::vector<int>> sources;
+  std::vector<Sentence> sentences;
+  std::vector<BeamSearch> searches;
+  std::vector<std::vector<int32_t>> words;  ///< of each sentence; positions in the union
+  std::vector<size_t> active;
+  std::vector<Row> rows;
+  std::vector<OutputQuery> queries;
+  std::vector<RowCandidates> found;
+  std::vector<Candidate> candidates;
+};
+
+void Translator::Impl::prepare(std::span<const Request> requests, const TranslateOptions& options) {
+  const Network& network = model->network();
+  const size_t count = requests.size();
+  sources.clear();
+  sentences.assign(count, {});
+  if (searches.size() < count) searches.resize(count);
+  active.clear();
+  for (const Request& request : requests) sources.push_back(clean_source(request.source, network));
+  for (size_t i = 0; i < count; ++i) {
+    const auto& prefix = requests[i].prefix;
+    check_tokens(prefix, network.vocabulary.target, "prefix");
+    HAT_CHECK(std::none_of(prefix.begin(), prefix.end(),
+                           [](int token) { return token == kEnd || token == kPad; }),
+              ErrorKind::kUsage, "prefix: must not hold the end or padding token");
+    const int length = greatest_length(options, sources[i].size(), prefix.size(), network);
+    sentences[i].source = sources[i];
+    sentences[i].beam = options.beam;
+    sentences[i].max_positions = length + 1;
+    sentences[i].keep_attention = options.alignment;
+    searches[i].reset(options.beam, length, options.min_length, options.length_penalty, prefix);
+    active.push_back(i);
+  }
+}
+
+void Translator::Impl::choose_words(std::span<const Request> requests,
+                                    const TranslateOptions& options) {
+  const ShortlistView& list = model->network().shortlist;
+  words.assign(requests.size(), {});
+  output.use_words({});
+  if (list.empty() || !options.shortlist) return;
+  std::vector<int32_t> all;
+  for (size_t i = 0; i < requests.size(); ++i) {
+    auto& own = words[i];
+    own.assign(list.always.begin(), list.always.end());
+    for (const int token : sources[i]) {
+      const auto source = static_cast<size_t>(token);
+      own.insert(own.end(), list.candidates.begin() + list.offsets[source],
+                 list.candidates.begin() + list.offsets[source + 1]);
+    }
+    own.insert(own.end(), requests[i].prefix.begin(), requests[i].prefix.end());
+    std::sort(own.begin(), own.end());
+    own.erase(std::unique(own.begin(), own.end()), own.end());
+    all.insert(all.end(), own.begin(), own.end());
+  }
+  std::sort(all.begin(), all.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+  for (auto& own : words) {
+    for (int32_t& word : own)
+      word = static_cast<int32_t>(std::lower_bound(all.begin(), all.end(), word) - all.begin());
+  }
+  output.use_words(all);
+}
+
+void Translator::Impl::one_step(const TranslateOptions& options) {
+  rows.clear();
+  queries.clear();
+  for (const size_t i : active) {
+    const BeamSearch& search = searches[i];
+    for (int beam = 0; beam < search.live(); ++beam) {
+      rows.push_back({static_cast<uint32_t>(i), search.last_token(beam), search.slots(beam)});
+      queries.push_back({search.forced_token(), search.end_allowed(), words[i]});
+    }
+  }
+  const float* states = engine.step(rows);
+  output.best(states, queries, 2 * static_cast<size_t>(options.beam),
+              static_cast<float>(options.unknown_penalty), &found);
+  size_t row = 0;
+  for (const size_t i : active) {
+    BeamSearch& search = searches[i];
+    candidates.clear();
+    for (int beam = 0; beam < search.live(); ++beam, ++row) {
+      for (const Candidate& candidate : found[row].best)
+        candidates.push_back({search.score(beam) + candidate.score, candidate.token, beam});
+    }
+    const size_t wanted = std::min(candidates.size(), static_cast<size_t>(search.wanted()));
+    std::partial_sort(candidates.begin(), candidates.begin() + static_cast<ptrdiff_t>(wanted),
+                      candidates.end(), better);
+    search.advance({candidates.data(), wanted});
+  }
+  std::erase_if(active, [&](size_t i) { return searches[i].done(); });
+}
+
+void Translator::Impl::decode(const TranslateOptions& options) {
+  while (!active.empty()) {
+    one_step(options);
+    ++timing.steps;
+  }
+}
+
+void Translator::Impl::align(const Sentence& sentence, const std::vector<int32_t>& slots,
+                             Hypothesis* hypothesis) {
+  const size_t words_in = sentence.source.size() - 1;
+  if (words_in == 0) return;
+  for (size_t t = 0; t + 1 < hypothesis->tokens.size(); ++t) {
+    const float* weights = engine.attention(sentence, t, slots[t]);
+    const auto best = std::max_element(weights, weights + words_in) - weights;
+    hypothesis->alignment.emplace_back(static_cast<int>(best), static_cast<int>(t));
+  }
+}
+
+std::vector<Hypothesis> Translator::Impl::collect(size_t index, const TranslateOptions& options) {
+  std::vector<std::vector<int32_t>> paths;
+  auto results = searches[index].results(options.n_best, options.alignment ? &paths : nullptr);
+  for (size_t i = 0; i < paths.size(); ++i) align(sentences[index], paths[i], &results[i]);
+  // Weights that are not numbers can leave no hypothesis at all.
+  if (results.empty()) results.push_back(empty_hypothesis());
+  timing.target_tokens += static_cast<int64_t>(results.front().tokens.size());
+  return results;
+}
+
+Translator Translator::open(const fs::path& path, int threads) {
+  return Translator(Model::open(path), threads);
+}
+
+Translator::Translator(std::shared_ptr<const Model> model, int threads)
+    : impl_(std::make_unique<Impl>(std::move(model), threads)) {}
+Translator::~Translator() = default;
+Translator::Translator(Translator&&) noexcept = default;
+Translator& Translator::operator=(Translator&&) noexcept = default;
+
+std::vector<Hypothesis> Translator::translate(const std::vector<int>& source,
+                                              const TranslateOptions& options) {
+  const Request request{source, {}};
+  return std::move(translate_batch({&request, 1}, options).front());
+}
+
+std::vector<std::vector<Hypothesis>> Translator::translate_batch(std::span<const Request> requests,
+                                                                 const TranslateOptions& options) {
+  check_options(options);
+  Impl& impl = *impl_;
+  impl.timing = {};
+  if (requests.empty()) return {};
+  impl.prepare(requests, options);
+  const double wall_start = wall_ms();
+  const double cpu_start = process_cpu_ms();
+  impl.engine.encode(impl.sentences);
+  impl.choose_words(requests, options);
+  const double wall_encoded = wall_ms();
+  const double cpu_encoded = process_cpu_ms();
+  impl.decode(options);
+  std::vector<std::vector<Hypothesis>> out;
+  for (size_t i = 0; i < requests.size(); ++i) out.push_back(impl.collect(i, options));
+  impl.timing.encoder_ms = wall_encoded - wall_start;
+  impl.timing.encoder_cpu_ms = cpu_encoded - cpu_start;
+  impl.timing.decoder_ms = wall_ms() - wall_encoded;
+  impl.timing.decoder_cpu_ms = process_cpu_ms() - cpu_encoded;
+  return out;
+}
+
+std::vector<float> Translator::logits(const std::vector<int>& source,
+                                      const std::vector<int>& target) {
+  Impl& impl = *impl_;
+  const Network& network = impl.model->network();
+  check_tokens(target, network.vocabulary.target, "target");
+  HAT_CHECK(target.size() < static_cast<size_t>(network.options.max_positions), ErrorKind::kUsage,
+            str("a target of ", target.size(), " tokens is longer than the model's positions"));
+  const std::vector<int> clean = clean_source(source, network);
+  std::vector<Sentence> sentences(1);
+  sentences[0].source = clean;
+  sentences[0].max_positions = static_cast<int>(target.size()) + 1;
+  impl.engine.encode(sentences);
+  const auto vocabulary = static_cast<size_t>(network.vocabulary.target);
+  std::vector<float> out(target.size() * vocabulary);
+  std::vector<int32_t> slots;
+  for (size_t t = 0; t < target.size(); ++t) {
+    slots.push_back(0);
+    const Row row{0, t == 0 ? kEnd : target[t - 1], slots};
+    const float* states = impl.engine.step({&row, 1});
+    impl.output.logits(states, 1, out.data() + t * vocabulary);
+  }
+  return out;
+}
+
+const Model& Translator::model() const { return *impl_->model; }
+int Translator::threads() const { return impl_->engine.pool().threads(); }
+const Timing& Translator::timing() const { return impl_->timing; }
+
+std::string moses_alignment(const std::vector<std::pair<int, int>>& alignment) {
+  std::string out;
+  for (const auto& [source, target] : alignment) {
+    if (!out.empty()) out += ' ';
+    out += std::to_string(source) + '-' + std::to_string(target);
+  }
+  return out;
+}
+
+}  // namespace hat::edge
