@@ -6,9 +6,8 @@ namespace hat::cli {
 
 std::vector<Command> all_commands() {
   return {
-      describe_command(),
-      import_command(),
-      config_command(),
+      train_predictor_command(), describe_command(), doctor_command(),
+      import_command(),          config_command(),
   };
 }
 

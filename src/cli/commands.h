@@ -7,6 +7,8 @@ namespace hat::cli {
 
 Command config_command();
 Command describe_command();
+Command doctor_command();
 Command import_command();
+Command train_predictor_command();
 
 }  // namespace hat::cli

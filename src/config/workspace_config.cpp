@@ -104,7 +104,7 @@ void LatencyConfig::describe(Schema& s) {
   s.field("target_length", target_length, "Decoding steps; 0: the corpus's typical length")
       .range(0, 1024);
   s.field("predictor", predictor, "Kind of latency predictor; auto cross-validates")
-      .one_of({"auto", "linear", "mlp", "boosted"});
+      .one_of({"auto", "linear", "mlp", "gp"});
   s.field("confidence", confidence, "Share of networks whose latency the upper bound holds for")
       .range(0.5, 0.999);
 }
