@@ -22,7 +22,7 @@ foreach(isa IN LISTS _kernel_isas)
   set_source_files_properties(${_kernels}/${isa}.cpp PROPERTIES
     COMPILE_OPTIONS "${_kernel_flags};${_flags_${isa}}")
 endforeach()
-set_source_files_properties(${_kernels}/pack.cpp PROPERTIES COMPILE_OPTIONS "-O3;-ffp-contract=off")
+set_source_files_properties(${_kernels}/gemm.cpp ${_kernels}/pack.cpp PROPERTIES COMPILE_OPTIONS "-O3;-ffp-contract=off")
 
 # The model file's header is generated from its schema at build time, by the build machine's flatc (a
 # cross build names it with HAT_FLATC).

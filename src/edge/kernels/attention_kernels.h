@@ -1,6 +1,7 @@
 #pragma once
 
 #include "edge/kernels/row_kernels.h"
+#include "edge/kernels/unroll.h"
 
 // Attention over `Lanes`; see row_kernels.h for why these are templates of internal linkage.
 namespace hat::edge {
@@ -36,13 +37,14 @@ template <int B>
 inline void cached_block(const float* p, const CachedRows& values, uint32_t length, size_t first,
                          float* out) {
   Lanes total[B];
-  for (int b = 0; b < B; ++b) total[b] = Lanes::zero();
+  unrolled<B>([&](int b) HAT_INLINE { total[b] = Lanes::zero(); });
   for (uint32_t t = 0; t < length; ++t) {
     const float* row = cached_row(values, t) + first;
     const Lanes weight = Lanes::set1(p[t]);
-    for (int b = 0; b < B; ++b) total[b] = total[b] + weight * Lanes::load(row + b * 16);
+    unrolled<B>([&](int b)
+                    HAT_INLINE { total[b] = total[b] + weight * Lanes::load(row + b * 16); });
   }
-  for (int b = 0; b < B; ++b) total[b].store(out + first + b * 16);
+  unrolled<B>([&](int b) HAT_INLINE { total[b].store(out + first + b * 16); });
 }
 
 void cached_values(const float* p, size_t ld, const CachedRows& values, uint32_t length,
@@ -69,25 +71,25 @@ template <int R, int C>
 inline void product_block(const float* a, size_t lda, const float* b, size_t ldb, uint32_t terms,
                           Lanes scale, float* out, size_t ldo, uint32_t count, bool exact) {
   Lanes total[R][C];
-  for (int r = 0; r < R; ++r) {
-    for (int c = 0; c < C; ++c) total[r][c] = Lanes::zero();
-  }
+  unrolled<R>([&](int r) HAT_INLINE {
+    unrolled<C>([&](int c) HAT_INLINE { total[r][c] = Lanes::zero(); });
+  });
   for (uint32_t i = 0; i < terms; ++i) {
     Lanes row[C];
-    for (int c = 0; c < C; ++c) {
+    unrolled<C>([&](int c) HAT_INLINE {
       row[c] = exact ? load_up_to(b + i * ldb + c * 16, count - c * 16, 0.0f)
                      : Lanes::load(b + i * ldb + c * 16);
-    }
-    for (int r = 0; r < R; ++r) {
+    });
+    unrolled<R>([&](int r) HAT_INLINE {
       const Lanes factor = Lanes::set1(a[r * lda + i]);
-      for (int c = 0; c < C; ++c) total[r][c] = total[r][c] + factor * row[c];
-    }
+      unrolled<C>([&](int c) HAT_INLINE { total[r][c] = total[r][c] + factor * row[c]; });
+    });
   }
-  for (int r = 0; r < R; ++r) {
-    for (int c = 0; c < C; ++c) {
+  unrolled<R>([&](int r) HAT_INLINE {
+    unrolled<C>([&](int c) HAT_INLINE {
       store_up_to(total[r][c] * scale, out + r * ldo + c * 16, count - c * 16);
-    }
-  }
+    });
+  });
 }
 
 template <class Blocks, int C>

@@ -6,6 +6,7 @@
 #include "edge/kernels/lanes_avx512.h"
 #include "edge/kernels/gemm_kernels.h"
 // clang-format on
+#include "edge/kernels/unroll.h"
 
 namespace hat::edge {
 namespace {
@@ -38,33 +39,34 @@ void int8_rows(const int8_t* w, uint32_t k_pad, const int8_t* q, const int32_t* 
                int32_t* acc) {
   const __m512i flip = _mm512_set1_epi8(-128);
   __m512i total[U][M][2];
-  for (int r = 0; r < M; ++r) {
+  unrolled<M>([&](int r) HAT_INLINE {
     total[0][r][0] = total[0][r][1] = _mm512_set1_epi32(-128 * sums[r]);
-    for (int u = 1; u < U; ++u) total[u][r][0] = total[u][r][1] = _mm512_setzero_si512();
-  }
+    unrolled<U - 1>([&](int u) HAT_INLINE {
+      total[u + 1][r][0] = total[u + 1][r][1] = _mm512_setzero_si512();
+    });
+  });
   for (uint32_t k = 0; k < k_pad; k += 4 * U) {
-#pragma GCC unroll 4
-    for (int u = 0; u < U; ++u) {
+    unrolled<U>([&](int u) HAT_INLINE {
       const __m512i w0 = _mm512_xor_si512(_mm512_load_si512(w), flip);
       const __m512i w1 = _mm512_xor_si512(_mm512_load_si512(w + 64), flip);
       prefetch(w);
       prefetch(w + 64);
       w += 128;
-#pragma GCC unroll 16
-      for (int r = 0; r < M; ++r) {
+      unrolled<M>([&](int r) HAT_INLINE {
         const __m512i x = _mm512_set1_epi32(load_word(q + r * size_t{k_pad} + k + 4 * u));
         dot(total[u][r][0], w0, x);
         dot(total[u][r][1], w1, x);
-      }
-    }
+      });
+    });
   }
-  for (int r = 0; r < M; ++r) {
-    for (int half = 0; half < 2; ++half) {
+  unrolled<M>([&](int r) HAT_INLINE {
+    unrolled<2>([&](int half) HAT_INLINE {
       __m512i sum = total[0][r][half];
-      for (int u = 1; u < U; ++u) sum = _mm512_add_epi32(sum, total[u][r][half]);
+      unrolled<U - 1>([&](int u)
+                          HAT_INLINE { sum = _mm512_add_epi32(sum, total[u + 1][r][half]); });
       _mm512_store_si512(acc + r * kPanelRows + half * 16, sum);
-    }
-  }
+    });
+  });
 }
 
 // Halves are 0..15 and stand for -8..7: the sums of a group start from -8 * (sum of the row's
@@ -75,16 +77,15 @@ void int4_rows(const std::byte* data, uint32_t groups, const int8_t* q, const in
   const __m512i low_half = _mm512_set1_epi8(15);
   const size_t k_pad = size_t{groups} * kGroup;
   __m512 total[M][2];
-  for (int r = 0; r < M; ++r) total[r][0] = total[r][1] = _mm512_setzero_ps();
+  unrolled<M>([&](int r) HAT_INLINE { total[r][0] = total[r][1] = _mm512_setzero_ps(); });
   for (uint32_t g = 0; g < groups; ++g, data += kInt4GroupBytes) {
     __m512i sum[M][2];
-    for (int r = 0; r < M; ++r) {
+    unrolled<M>([&](int r) HAT_INLINE {
       sum[r][0] = sum[r][1] = _mm512_set1_epi32(-8 * group_sums[r * size_t{groups} + g]);
-    }
+    });
     const int8_t* x = q + size_t{g} * kGroup;
     prefetch(data);
-#pragma GCC unroll 4
-    for (int b = 0; b < 4; ++b) {
+    unrolled<4>([&](int b) HAT_INLINE {
       const std::byte* tile = data + 64 + b * 128;
       prefetch(tile);
       prefetch(tile + 64);
@@ -94,66 +95,65 @@ void int4_rows(const std::byte* data, uint32_t groups, const int8_t* q, const in
       const __m512i low1 = _mm512_and_si512(w1, low_half);
       const __m512i high0 = _mm512_and_si512(_mm512_srli_epi16(w0, 4), low_half);
       const __m512i high1 = _mm512_and_si512(_mm512_srli_epi16(w1, 4), low_half);
-#pragma GCC unroll 8
-      for (int r = 0; r < M; ++r) {
+      unrolled<M>([&](int r) HAT_INLINE {
         const __m512i x_low = _mm512_set1_epi32(load_word(x + r * k_pad + b * 8));
         const __m512i x_high = _mm512_set1_epi32(load_word(x + r * k_pad + b * 8 + 4));
         dot(sum[r][0], low0, x_low);
         dot(sum[r][1], low1, x_low);
         dot(sum[r][0], high0, x_high);
         dot(sum[r][1], high1, x_high);
-      }
-    }
+      });
+    });
     const auto* scales = reinterpret_cast<const uint16_t*>(data);
     const Lanes scale[2] = {Lanes::from_bfloat16(scales), Lanes::from_bfloat16(scales + 16)};
-    for (int r = 0; r < M; ++r) {
-      for (int half = 0; half < 2; ++half) {
+    unrolled<M>([&](int r) HAT_INLINE {
+      unrolled<2>([&](int half) HAT_INLINE {
         const __m512 product = _mm512_mul_ps(_mm512_cvtepi32_ps(sum[r][half]), scale[half].v);
         total[r][half] = _mm512_add_ps(total[r][half], product);
-      }
-    }
+      });
+    });
   }
-  for (int r = 0; r < M; ++r) {
+  unrolled<M>([&](int r) HAT_INLINE {
     _mm512_store_ps(acc + r * kPanelRows, total[r][0]);
     _mm512_store_ps(acc + r * kPanelRows + 16, total[r][1]);
-  }
+  });
 }
 
 template <int M>
 void fp32_rows(const float* w, uint32_t k, const float* x, size_t ldx, float* acc) {
   __m512 total[M][2];
-  for (int r = 0; r < M; ++r) total[r][0] = total[r][1] = _mm512_setzero_ps();
+  unrolled<M>([&](int r) HAT_INLINE { total[r][0] = total[r][1] = _mm512_setzero_ps(); });
   for (uint32_t i = 0; i < k; ++i, w += kPanelRows) {
     const __m512 w0 = _mm512_load_ps(w);
     const __m512 w1 = _mm512_load_ps(w + 16);
     prefetch(w);
     prefetch(w + 16);
-#pragma GCC unroll 16
-    for (int r = 0; r < M; ++r) {
+    unrolled<M>([&](int r) HAT_INLINE {
       const __m512 factor = _mm512_set1_ps(x[r * ldx + i]);
       total[r][0] = _mm512_fmadd_ps(factor, w0, total[r][0]);
       total[r][1] = _mm512_fmadd_ps(factor, w1, total[r][1]);
-    }
+    });
   }
-  for (int r = 0; r < M; ++r) {
+  unrolled<M>([&](int r) HAT_INLINE {
     _mm512_store_ps(acc + r * kPanelRows, total[r][0]);
     _mm512_store_ps(acc + r * kPanelRows + 16, total[r][1]);
-  }
+  });
 }
 
 struct Blocks {
+  static constexpr bool kWideActivations = false;
   static constexpr uint32_t kInt8Rows = 12;
   static constexpr uint32_t kInt4Rows = 6;
   static constexpr uint32_t kFp32Rows = 12;
   static constexpr uint32_t kProductRows = 4;
 
-  static void int8(uint32_t rows, const int8_t* w, uint32_t k_pad, const int8_t* q,
-                   const int32_t* sums, int32_t* acc) {
+  static void int8(const Activations& x, uint32_t row, uint32_t rows, const int8_t* w,
+                   uint32_t k_pad, int32_t* acc) {
     constexpr decltype(&int8_rows<1, 4>) kByRows[] = {
         int8_rows<1, 4>, int8_rows<2, 2>,  int8_rows<3, 2>,  int8_rows<4, 1>,
         int8_rows<5, 1>, int8_rows<6, 1>,  int8_rows<7, 1>,  int8_rows<8, 1>,
         int8_rows<9, 1>, int8_rows<10, 1>, int8_rows<11, 1>, int8_rows<12, 1>};
-    kByRows[rows - 1](w, k_pad, q, sums, acc);
+    kByRows[rows - 1](w, k_pad, x.q + size_t{row} * k_pad, x.sums + row, acc);
   }
   static void int4(uint32_t rows, const std::byte* data, uint32_t groups, const int8_t* q,
                    const int32_t* group_sums, float* acc) {

@@ -20,10 +20,11 @@ struct BufferLayout {
   size_t scales = 0;
   size_t sums = 0;
   size_t group_sums = 0;
+  size_t wide = 0;
   size_t total = 0;
 };
 
-BufferLayout layout_of(uint32_t m, uint32_t k) {
+BufferLayout layout_of(uint32_t m, uint32_t k, bool with_wide) {
   const size_t k_pad = round_up(k, kGroup);
   const auto aligned = [](size_t bytes) {
     return (bytes + kAlignment - 1) / kAlignment * kAlignment;
@@ -32,7 +33,8 @@ BufferLayout layout_of(uint32_t m, uint32_t k) {
   layout.scales = aligned(m * k_pad);
   layout.sums = layout.scales + aligned(m * sizeof(float));
   layout.group_sums = layout.sums + aligned(m * sizeof(int32_t));
-  layout.total = layout.group_sums + aligned(m * (k_pad / kGroup) * sizeof(int32_t));
+  layout.wide = layout.group_sums + aligned(m * (k_pad / kGroup) * sizeof(int32_t));
+  layout.total = layout.wide + (with_wide ? aligned(m * k_pad * sizeof(int16_t)) : 0);
   return layout;
 }
 
@@ -43,7 +45,7 @@ void ActivationBuffer::Free::operator()(std::byte* memory) const { std::free(mem
 ActivationBuffer::ActivationBuffer(uint32_t max_m, uint32_t max_k) : max_m_(max_m), max_k_(max_k) {
   HAT_DCHECK(max_k <= kMaxColumns && max_m <= kMaxRows);
   if (max_m == 0 || max_k == 0) return;
-  size_bytes_ = layout_of(max_m, max_k).total;
+  size_bytes_ = layout_of(max_m, max_k, kernels().wide_activations).total;
   memory_.reset(static_cast<std::byte*>(std::aligned_alloc(kAlignment, size_bytes_)));
   if (memory_ == nullptr) throw std::bad_alloc();
 }
@@ -57,18 +59,22 @@ Activations ActivationBuffer::prepare(WeightType type, const float* x, size_t ld
   result.ldx = ldx;
   if (type == WeightType::kFp32 || m == 0) return result;
   HAT_DCHECK(m <= max_m_ && k <= max_k_);
+  const Kernels& table = kernels();
   // Laid out for the rows at hand: what is used stays together in the cache.
-  const BufferLayout layout = layout_of(m, k);
+  const BufferLayout layout = layout_of(m, k, table.wide_activations);
+  HAT_DCHECK(layout.total <= size_bytes_);
   std::byte* memory = memory_.get();
   auto* q = reinterpret_cast<int8_t*>(memory);
   auto* scales = reinterpret_cast<float*>(memory + layout.scales);
   auto* sums = reinterpret_cast<int32_t*>(memory + layout.sums);
   auto* group_sums = reinterpret_cast<int32_t*>(memory + layout.group_sums);
+  auto* wide = reinterpret_cast<int16_t*>(memory + layout.wide);
   const size_t k_pad = round_up(k, kGroup);
-  const Kernels& table = kernels();
   const auto quantize = [&](size_t row) {
     table.quantize_row(x + row * ldx, k, q + row * k_pad, scales + row, sums + row,
                        group_sums + row * (k_pad / kGroup));
+    if (!table.wide_activations) return;
+    for (size_t i = row * k_pad; i < (row + 1) * k_pad; ++i) wide[i] = q[i];
   };
   if (pool != nullptr && uint64_t{m} * k >= kMinValuesToSplit) {
     pool->parallel_for(m, quantize);
@@ -79,6 +85,7 @@ Activations ActivationBuffer::prepare(WeightType type, const float* x, size_t ld
   result.scales = scales;
   result.sums = sums;
   result.group_sums = group_sums;
+  if (table.wide_activations) result.wide = wide;
   return result;
 }
 

@@ -6,9 +6,10 @@
 // The loops around the inner products and what follows them, written once over `Lanes`. An
 // instruction set's file gives `Blocks` with
 //
+//   kWideActivations: whether int8() reads Activations::wide;
 //   kInt8Rows, kInt4Rows, kFp32Rows: the most rows that one call can hold in registers;
 //   kProductRows: rows of two vectors each that fit in registers, for attention;
-//   int8(rows, w, k_pad, q, sums, acc): acc [rows][32] int32 sums of one panel, exact;
+//   int8(x, row, rows, w, k_pad, acc): acc [rows][32] int32 sums of one panel, exact;
 //   int4(rows, group, groups, q, group_sums, acc): acc [rows][32] floats, before the row's scale;
 //   fp32(rows, w, k, x, ldx, acc): acc [rows][32] floats.
 namespace hat::edge {
@@ -52,7 +53,7 @@ void gemm_int8(const GemmTask& task, uint32_t begin, uint32_t end) {
     const auto* weights = reinterpret_cast<const int8_t*>(data + kInt8Header);
     for (uint32_t row = 0; row < task.x.m; row += step) {
       const uint32_t rows = task.x.m - row < step ? task.x.m - row : step;
-      Blocks::int8(rows, weights, k_pad, task.x.q + size_t{row} * k_pad, task.x.sums + row, acc);
+      Blocks::int8(task.x, row, rows, weights, k_pad, acc);
       for (uint32_t r = 0; r < rows; ++r) {
         const Lanes scale = Lanes::set1(task.x.scales[row + r]);
         const int32_t* sums = acc + r * kPanelRows;
@@ -116,6 +117,7 @@ uint64_t read_bytes(const std::byte* data, size_t size) {
 template <class Blocks>
 constexpr Kernels make_table(Isa isa) {
   return {isa,
+          Blocks::kWideActivations,
           gemm_fp32<Blocks>,
           gemm_int8<Blocks>,
           gemm_int4<Blocks>,

@@ -11,12 +11,14 @@ namespace {
 
 struct Blocks {
   static constexpr uint32_t kProductRows = 1;
+  static constexpr bool kWideActivations = false;
   static constexpr uint32_t kInt8Rows = 4;
   static constexpr uint32_t kInt4Rows = 4;
   static constexpr uint32_t kFp32Rows = 4;
 
-  static void int8(uint32_t rows, const int8_t* w, uint32_t k_pad, const int8_t* q,
-                   const int32_t* /*sums*/, int32_t* acc) {
+  static void int8(const Activations& x_rows, uint32_t row, uint32_t rows, const int8_t* w,
+                   uint32_t k_pad, int32_t* acc) {
+    const int8_t* q = x_rows.q + size_t{row} * k_pad;
     for (uint32_t r = 0; r < rows; ++r) {
       int32_t total[kPanelRows] = {};
       for (uint32_t k = 0; k < k_pad; k += 4) {

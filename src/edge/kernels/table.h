@@ -59,6 +59,7 @@ struct Activations {
   const float* scales = nullptr;        ///< [m]
   const int32_t* sums = nullptr;        ///< [m], sum of q
   const int32_t* group_sums = nullptr;  ///< [m][k_pad / 32], sum of q over each group
+  const int16_t* wide = nullptr;        ///< [m][k_pad], q again, if Kernels::wide_activations
 };
 
 enum class Activation : uint8_t { kNone, kRelu, kGelu };
@@ -93,6 +94,7 @@ struct CachedRows {
 /// The functions of one instruction set. Outputs may be the inputs where both are rows of n floats.
 struct Kernels {
   Isa isa;
+  bool wide_activations;  ///< gemm_int8 reads Activations::wide
 
   /// Products: panels [begin, end) of task.w, all rows.
   void (*gemm_fp32)(const GemmTask& task, uint32_t begin, uint32_t end);
