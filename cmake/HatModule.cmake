@@ -69,6 +69,11 @@ function(hat_module name)
       target_link_libraries(hat_${name}_tests PRIVATE hat_${dep})
     endforeach()
     target_include_directories(hat_${name}_tests PRIVATE ${CMAKE_SOURCE_DIR}/tests)
+    # Tests are compiled more often than they run: what they test is optimised, they need not be.
+    # (Those with LibTorch share a precompiled header, so they share its flags too.)
+    if(NOT ARG_TORCH)
+      target_compile_options(hat_${name}_tests PRIVATE $<$<CONFIG:Release>:-O0>)
+    endif()
     target_compile_definitions(hat_${name}_tests PRIVATE HAT_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
                                HAT_BINARY_DIR="${CMAKE_BINARY_DIR}")
     set(label unit)
