@@ -45,7 +45,8 @@ edge::ModelSpec StoredNetwork::spec(arch::Precision precision) const {
   const int super_encoder = size(super, "encoder_embed_dim", 0);
   const int super_decoder = size(super, "decoder_embed_dim", 0);
   spec.super_encoder_layers = size(super, "encoder_layers", 0);
-  spec.position_width = std::max(super_encoder, super_decoder);
+  spec.encoder_position_width = super_encoder;
+  spec.decoder_position_width = super_decoder;
   if (spec.options.scale_embeddings_by_super) {
     spec.encoder_embed_scale = std::sqrt(static_cast<float>(super_encoder));
     spec.decoder_embed_scale = std::sqrt(static_cast<float>(super_decoder));
