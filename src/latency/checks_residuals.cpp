@@ -87,27 +87,39 @@ std::vector<double> block_medians(const std::vector<double>& values, size_t bloc
   return medians;
 }
 
-double sum_of_squares(const std::vector<double>& values) {
-  const double centre = median(values);
+/// Sum of squares of the blocks' mean rank around the middle rank.
+double rank_wander(const std::vector<double>& ranks, size_t blocks) {
+  const size_t n = ranks.size();
+  const double middle = 0.5 * static_cast<double>(n - 1);
   double sum = 0;
-  for (const double value : values) sum += (value - centre) * (value - centre);
+  for (size_t b = 0; b < blocks; ++b) {
+    const size_t begin = b * n / blocks;
+    const size_t end = (b + 1) * n / blocks;
+    const double offset = mean(std::span(ranks).subspan(begin, end - begin)) - middle;
+    sum += offset * offset;
+  }
   return sum;
 }
 
-/// How far the sum of squares of block medians lies above that of shuffled rows, in standard
-/// deviations: a permutation test that assumes nothing about the noise.
+/// How far the ranks of the residuals wander from block to block, in standard deviations above what
+/// shuffled rows give: a permutation test that assumes nothing about the noise.
 double order_score(const std::vector<double>& residuals, size_t blocks) {
   constexpr int kPermutations = 200;
-  const double observed = sum_of_squares(block_medians(residuals, blocks));
-  std::vector<double> shuffled = residuals;
-  std::vector<double> sums;
+  std::vector<size_t> order(residuals.size());
+  for (size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::sort(order.begin(), order.end(),
+            [&](size_t a, size_t b) { return residuals[a] < residuals[b]; });
+  std::vector<double> ranks(residuals.size());
+  for (size_t k = 0; k < order.size(); ++k) ranks[order[k]] = static_cast<double>(k);
+  const double observed = rank_wander(ranks, blocks);
+  std::vector<double> wanders;
   Rng rng(kSeed, "latency.checks.order");
   for (int i = 0; i < kPermutations; ++i) {
-    rng.shuffle(shuffled);
-    sums.push_back(sum_of_squares(block_medians(shuffled, blocks)));
+    rng.shuffle(ranks);
+    wanders.push_back(rank_wander(ranks, blocks));
   }
-  const double spread = standard_deviation(sums);
-  return spread > 0 ? (observed - mean(sums)) / spread : 0;
+  const double spread = standard_deviation(wanders);
+  return spread > 0 ? (observed - mean(wanders)) / spread : 0;
 }
 
 /// Rows [begin, end) with one level.
