@@ -51,7 +51,8 @@ void SplitEncoder::add_pair(std::string_view source_text, std::string_view targe
     ++report_.dropped.too_long;
     return;
   }
-  const auto [shorter, longer] = std::minmax(source.size(), target.size());
+  const size_t shorter = std::min(source.size(), target.size());
+  const size_t longer = std::max(source.size(), target.size());
   if (rules_.check_ratio &&
       static_cast<double>(longer) > rules_.max_ratio * static_cast<double>(shorter)) {
     ++report_.dropped.ratio;
