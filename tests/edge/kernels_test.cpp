@@ -43,16 +43,17 @@ std::vector<float> random_values(size_t count, uint64_t seed, float range = 1.0f
   return values;
 }
 
-/// Uses one instruction set until the end of the scope.
+/// Uses one table until the end of the scope.
 class Forced {
  public:
-  explicit Forced(Isa isa) { override_kernels(find_kernels(isa)); }
+  explicit Forced(const Kernels& table) { override_kernels(&table); }
   ~Forced() { override_kernels(nullptr); }
 };
 
-std::vector<float> run_gemm(Isa isa, const PackedMatrix& w, const std::vector<float>& x, uint32_t m,
-                            const Epilogue& epilogue = {}, ThreadPool* pool = nullptr) {
-  const Forced forced(isa);
+std::vector<float> run_gemm(const Kernels& table, const PackedMatrix& w,
+                            const std::vector<float>& x, uint32_t m, const Epilogue& epilogue = {},
+                            ThreadPool* pool = nullptr) {
+  const Forced forced(table);
   ActivationBuffer buffer(m, w.k);
   std::vector<float> y(size_t{m} * w.n, -77.0f);
   gemm(w, buffer.prepare(w.type, x.data(), w.k, m, w.k, pool), y.data(), w.n, epilogue, pool);
@@ -110,10 +111,24 @@ const std::vector<Shape>& shapes() {
   return all;
 }
 
-class EveryIsa : public testing::TestWithParam<Isa> {};
+struct Candidate {
+  std::string name;
+  const Kernels* table;
+};
 
-INSTANTIATE_TEST_SUITE_P(Kernels, EveryIsa, testing::ValuesIn(supported_isas()),
-                         [](const auto& param) { return std::string(isa_name(param.param)); });
+std::vector<Candidate> candidates() {
+  std::vector<Candidate> all;
+  for (const Isa isa : supported_isas()) all.push_back({isa_name(isa), find_kernels(isa)});
+#if defined(__x86_64__)
+  if (find_kernels(Isa::kAvx512) != nullptr) all.push_back({"avxvnni_evex", &kAvxVnniEvexKernels});
+#endif
+  return all;
+}
+
+class EveryIsa : public testing::TestWithParam<Candidate> {};
+
+INSTANTIATE_TEST_SUITE_P(Kernels, EveryIsa, testing::ValuesIn(candidates()),
+                         [](const auto& param) { return param.param.name; });
 
 TEST_P(EveryIsa, ProductsEqualScalarBitForBit) {
   for (const Shape& s : shapes()) {
@@ -122,8 +137,8 @@ TEST_P(EveryIsa, ProductsEqualScalarBitForBit) {
                    << s.m << "x" << s.n << "x" << s.k << " type " << static_cast<int>(type));
       const Weights w(type, random_values(size_t{s.n} * s.k, 1), s.n, s.k);
       const std::vector<float> x = random_values(size_t{s.m} * s.k, 2);
-      const std::vector<float> expected = run_gemm(Isa::kScalar, w.matrix, x, s.m);
-      const std::vector<float> actual = run_gemm(GetParam(), w.matrix, x, s.m);
+      const std::vector<float> expected = run_gemm(kScalarKernels, w.matrix, x, s.m);
+      const std::vector<float> actual = run_gemm(*GetParam().table, w.matrix, x, s.m);
       if (type == WeightType::kFp32) {
         EXPECT_TRUE(near(expected, actual, 1e-5f));
       } else {
@@ -144,7 +159,7 @@ TEST_P(EveryIsa, FullRangeValuesDoNotSaturate) {
       for (size_t i = 0; i < values.size(); ++i) values[i] = i / k % 2 == 0 ? 127.0f : -127.0f;
       const Weights w(WeightType::kInt8, values, n, k);
       const std::vector<float> x(size_t{5} * k, 127.0f * x_sign);
-      const std::vector<float> y = run_gemm(GetParam(), w.matrix, x, 5);
+      const std::vector<float> y = run_gemm(*GetParam().table, w.matrix, x, 5);
       for (size_t i = 0; i < y.size(); ++i) {
         const float sign = i % n % 2 == 0 ? x_sign : -x_sign;
         EXPECT_EQ(y[i], sign * static_cast<float>(127 * 127 * static_cast<int64_t>(k)));
@@ -160,8 +175,8 @@ TEST_P(EveryIsa, FullRangeInt4DoesNotSaturate) {
     const Weights w(WeightType::kInt4, std::vector<float>(size_t{n} * k, extreme), n, k);
     std::vector<float> x(size_t{6} * k, 127.0f);
     for (size_t i = 0; i < x.size(); i += 3) x[i] = -127.0f;
-    const std::vector<float> expected = run_gemm(Isa::kScalar, w.matrix, x, 6);
-    EXPECT_TRUE(same_bits(expected, run_gemm(GetParam(), w.matrix, x, 6)));
+    const std::vector<float> expected = run_gemm(kScalarKernels, w.matrix, x, 6);
+    EXPECT_TRUE(same_bits(expected, run_gemm(*GetParam().table, w.matrix, x, 6)));
     EXPECT_TRUE(near(exact_product(w.matrix, x, 6), expected, 1e-4f));
   }
 }
@@ -175,8 +190,8 @@ TEST_P(EveryIsa, AgreesOnArbitraryWeightBytes) {
   for (size_t i = kInt8Header; i < kInt8Header + s.k * kPanelRows; i += 2) {
     w.memory.get()[i] = std::byte{0x80};
   }
-  EXPECT_TRUE(
-      same_bits(run_gemm(Isa::kScalar, w.matrix, x, s.m), run_gemm(GetParam(), w.matrix, x, s.m)));
+  EXPECT_TRUE(same_bits(run_gemm(kScalarKernels, w.matrix, x, s.m),
+                        run_gemm(*GetParam().table, w.matrix, x, s.m)));
 }
 
 TEST_P(EveryIsa, EpilogueAddsBiasActivatesAndAddsResidual) {
@@ -185,11 +200,11 @@ TEST_P(EveryIsa, EpilogueAddsBiasActivatesAndAddsResidual) {
   const std::vector<float> bias = random_values(s.n, 7);
   const std::vector<float> residual = random_values(size_t{s.m} * s.n, 8);
   const Weights w(WeightType::kInt8, random_values(size_t{s.n} * s.k, 9), s.n, s.k);
-  const std::vector<float> plain = run_gemm(GetParam(), w.matrix, x, s.m);
+  const std::vector<float> plain = run_gemm(*GetParam().table, w.matrix, x, s.m);
   for (const Activation activation : {Activation::kNone, Activation::kRelu, Activation::kGelu}) {
     const Epilogue epilogue{bias.data(), residual.data(), s.n, activation};
-    const std::vector<float> y = run_gemm(GetParam(), w.matrix, x, s.m, epilogue);
-    EXPECT_TRUE(same_bits(run_gemm(Isa::kScalar, w.matrix, x, s.m, epilogue), y));
+    const std::vector<float> y = run_gemm(*GetParam().table, w.matrix, x, s.m, epilogue);
+    EXPECT_TRUE(same_bits(run_gemm(kScalarKernels, w.matrix, x, s.m, epilogue), y));
     for (size_t i = 0; i < y.size(); ++i) {
       float v = plain[i] + bias[i % s.n];
       if (activation == Activation::kRelu) v = std::max(v, 0.0f);
@@ -207,17 +222,17 @@ TEST_P(EveryIsa, RowsAndThreadsDoNotChangeResults) {
   ThreadPool pool(3);
   for (const WeightType type : kTypes) {
     const Weights w(type, random_values(size_t{n} * k, 11), n, k);
-    const std::vector<float> all = run_gemm(GetParam(), w.matrix, x, m, {}, &pool);
+    const std::vector<float> all = run_gemm(*GetParam().table, w.matrix, x, m, {}, &pool);
     for (const uint32_t row : {0u, 5u, 28u}) {
       const std::vector<float> one_x(x.begin() + row * k, x.begin() + (row + 1) * k);
       const std::vector<float> one(all.begin() + row * n, all.begin() + (row + 1) * n);
-      EXPECT_TRUE(same_bits(one, run_gemm(GetParam(), w.matrix, one_x, 1)));
+      EXPECT_TRUE(same_bits(one, run_gemm(*GetParam().table, w.matrix, one_x, 1)));
     }
   }
 }
 
 TEST_P(EveryIsa, WritesOnlyItsColumns) {
-  const Forced forced(GetParam());
+  const Forced forced(*GetParam().table);
   for (const WeightType type : kTypes) {
     const uint32_t n = 37;
     const uint32_t ldy = 50;
@@ -233,8 +248,8 @@ TEST_P(EveryIsa, WritesOnlyItsColumns) {
 }
 
 TEST_P(EveryIsa, QuantisesRowsAlike) {
-  const Kernels& table = *find_kernels(GetParam());
-  const Kernels& scalar = *find_kernels(Isa::kScalar);
+  const Kernels& table = *GetParam().table;
+  const Kernels& scalar = kScalarKernels;
   for (const uint32_t k : {1u, 15u, 16u, 17u, 31u, 33u, 100u, 512u, 777u}) {
     for (const float range : {0.0f, 1e-35f, 1e-20f, 1.0f, 3e4f, 1e38f}) {
       std::vector<float> x = random_values(k, k, range);
@@ -268,8 +283,8 @@ TEST_P(EveryIsa, QuantisesRowsAlike) {
 }
 
 TEST_P(EveryIsa, RowFunctionsEqualScalarBitForBit) {
-  const Kernels& table = *find_kernels(GetParam());
-  const Kernels& scalar = *find_kernels(Isa::kScalar);
+  const Kernels& table = *GetParam().table;
+  const Kernels& scalar = kScalarKernels;
   for (const uint32_t n : {1u, 2u, 15u, 16u, 17u, 48u, 63u, 64u, 65u, 512u, 1001u}) {
     for (const float range : {1e-3f, 1.0f, 30.0f, 200.0f}) {
       SCOPED_TRACE(testing::Message() << "n " << n << " range " << range);
@@ -308,7 +323,7 @@ TEST_P(EveryIsa, RowFunctionsEqualScalarBitForBit) {
 }
 
 TEST_P(EveryIsa, RowFunctionsComputeWhatTheyShould) {
-  const Kernels& table = *find_kernels(GetParam());
+  const Kernels& table = *GetParam().table;
   for (const uint32_t n : {1u, 17u, 300u}) {
     const std::vector<float> x = random_values(n, 30, 20.0f);
     double sum = 0;
@@ -335,7 +350,7 @@ TEST_P(EveryIsa, RowFunctionsComputeWhatTheyShould) {
 }
 
 TEST_P(EveryIsa, SoftmaxGivesMaskedPlacesZero) {
-  const Kernels& table = *find_kernels(GetParam());
+  const Kernels& table = *GetParam().table;
   std::vector<float> x = random_values(40, 33);
   for (size_t i = 20; i < 40; ++i) x[i] = -std::numeric_limits<float>::infinity();
   table.softmax(x.data(), 40);
@@ -344,7 +359,7 @@ TEST_P(EveryIsa, SoftmaxGivesMaskedPlacesZero) {
 }
 
 TEST_P(EveryIsa, TopKIsSortedWithTheSmallerIndexFirst) {
-  const Kernels& table = *find_kernels(GetParam());
+  const Kernels& table = *GetParam().table;
   for (const uint32_t n : {1u, 5u, 16u, 63u, 64u, 65u, 1000u, 32003u}) {
     for (const uint32_t k : {1u, 2u, 10u, 40u}) {
       std::vector<float> x = random_values(n, n + k, 4.0f);
@@ -375,8 +390,8 @@ TEST_P(EveryIsa, TopKIsSortedWithTheSmallerIndexFirst) {
 }
 
 TEST_P(EveryIsa, AttentionOverACacheEqualsScalar) {
-  const Kernels& table = *find_kernels(GetParam());
-  const Kernels& scalar = *find_kernels(Isa::kScalar);
+  const Kernels& table = *GetParam().table;
+  const Kernels& scalar = kScalarKernels;
   for (const uint32_t d : {1u, 16u, 20u, 64u, 80u, 128u}) {
     for (const uint32_t heads : {1u, 3u, 8u}) {
       const uint32_t length = 11;
@@ -413,8 +428,8 @@ TEST_P(EveryIsa, AttentionOverACacheEqualsScalar) {
 }
 
 TEST_P(EveryIsa, SharedAttentionEqualsScalar) {
-  const Kernels& table = *find_kernels(GetParam());
-  const Kernels& scalar = *find_kernels(Isa::kScalar);
+  const Kernels& table = *GetParam().table;
+  const Kernels& scalar = kScalarKernels;
   for (const uint32_t m : {1u, 4u, 5u, 7u, 13u}) {
     for (const uint32_t length : {1u, 15u, 16u, 17u, 33u, 50u}) {
       for (const uint32_t d : {1u, 16u, 20u, 48u, 64u}) {
@@ -453,10 +468,10 @@ TEST_P(EveryIsa, SurvivesInfinityAndNan) {
     for (const float bad : {inf, -inf, std::numeric_limits<float>::quiet_NaN()}) {
       std::vector<float> x = random_values(5 * 64, 61);
       x[70] = bad;
-      run_gemm(GetParam(), w.matrix, x, 5);
+      run_gemm(*GetParam().table, w.matrix, x, 5);
     }
   }
-  const Kernels& table = *find_kernels(GetParam());
+  const Kernels& table = *GetParam().table;
   std::vector<float> x(70, -inf);
   table.softmax(x.data(), 70);
   table.log_sum_exp(x.data(), 70);
@@ -487,7 +502,7 @@ TEST(Packing, ProductsFollowTheWeights) {
   const std::vector<float> x = random_values(size_t{s.m} * s.k, 71);
   for (const WeightType type : kTypes) {
     const Weights w(type, random_values(size_t{s.n} * s.k, 72), s.n, s.k);
-    EXPECT_TRUE(near(exact_product(w.matrix, x, s.m), run_gemm(Isa::kScalar, w.matrix, x, s.m),
+    EXPECT_TRUE(near(exact_product(w.matrix, x, s.m), run_gemm(kScalarKernels, w.matrix, x, s.m),
                      type == WeightType::kFp32 ? 1e-5f : 0.02f));
   }
 }

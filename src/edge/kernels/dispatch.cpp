@@ -20,7 +20,7 @@ struct Entry {
 #if defined(__x86_64__)
 constexpr Entry kEntries[] = {{Isa::kScalar, "scalar", &kScalarKernels},
                               {Isa::kAvx2, "avx2", &kAvx2Kernels},
-                              {Isa::kAvxVnni, "avxvnni", nullptr},
+                              {Isa::kAvxVnni, "avxvnni", &kAvxVnniKernels},
                               {Isa::kAvx512, "avx512", &kAvx512Kernels},
                               {Isa::kNeon, "neon", nullptr},
                               {Isa::kNeonDot, "neondot", nullptr}};

@@ -146,6 +146,7 @@ struct Kernels {
 extern const Kernels kScalarKernels;
 extern const Kernels kAvx2Kernels;
 extern const Kernels kAvxVnniKernels;
+extern const Kernels kAvxVnniEvexKernels;  // for tests on machines with AVX-512 alone
 extern const Kernels kAvx512Kernels;
 extern const Kernels kNeonKernels;
 extern const Kernels kNeonDotKernels;

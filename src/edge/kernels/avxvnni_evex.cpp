@@ -1,0 +1,12 @@
+#if defined(__AVX2__) && defined(__FMA__)
+
+#define HAT_DPBUSD "vpdpbusd"
+#include "edge/kernels/avxvnni_blocks.h"
+
+namespace hat::edge {
+
+const Kernels kAvxVnniEvexKernels = make_table<Blocks>(Isa::kAvxVnni);
+
+}  // namespace hat::edge
+
+#endif
