@@ -5,8 +5,8 @@
   layering_test.py --format [SOURCE_DIR]     .clang-format is satisfied (77: no clang-format 14)
   layering_test.py --self-test               the checks find what they should
 
-The map is read from the hat_module() lines of CMakeLists.txt: what a module may include is itself and
-whatever its dependencies reach.
+The map is read from the hat_module() lines of CMakeLists.txt: a module may include itself and
+whatever its DEPS reach, its tests also what its TEST_DEPS reach.
 """
 
 import os
@@ -30,33 +30,40 @@ TORCH_CLI = "src/cli/torch/"
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 COMMENT_OR_TEXT = re.compile(
-    r'R"(?P<tag>[^(\s]*)\(.*?\)(?P=tag)"|//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])+\'',
+    r'R"(?P<tag>[^(\s]*)\(.*?\)(?P=tag)"|//[^\n]*|/\*.*?\*/'
+    r'|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])+\'',
     re.DOTALL)
 ENDS_PROCESS = re.compile(r"(?<![\w.>])(_?exit|_Exit|quick_exit|abort|terminate)\s*\(")
 
 
 class Module:
-    def __init__(self, name, dependencies, torch):
+    def __init__(self, name):
         self.name = name
-        self.dependencies = dependencies
-        self.torch = torch
-        self.reach = {name}
+        self.torch = False
+        self.reach = {name}  # what its sources may include
+        self.test_reach = {name}  # and its tests
 
 
 def read_map(text):
-    """The modules of CMakeLists.txt by name; `reach` is what each may include."""
+    """The modules by name, from the hat_module(NAME [DEPS ...] [TEST_DEPS ...] [TORCH]) lines."""
     modules = {}
+    text = re.sub(r"#[^\n]*", "", text)
     for name, rest in re.findall(r"^\s*hat_module\(\s*(\w+)([^)]*)\)", text, re.MULTILINE):
-        words = rest.split()
-        torch = "TORCH" in words
-        dependencies = [word for word in words if word not in ("DEPS", "TORCH")]
-        module = Module(name, dependencies, torch)
-        for dependency in dependencies:
-            module.reach.add(dependency)
-            if dependency in modules:
-                module.reach |= modules[dependency].reach
-            elif dependency != "json":
-                raise ValueError(f"CMakeLists.txt: {name} depends on {dependency}, which comes later")
+        module = Module(name)
+        extra = set()
+        target = None
+        for word in rest.split():
+            if word == "TORCH":
+                module.torch = True
+            elif word in ("DEPS", "TEST_DEPS"):
+                target = module.reach if word == "DEPS" else extra
+            elif word == "json":
+                target.add(word)
+            elif word in modules:
+                target |= modules[word].reach
+            else:
+                raise ValueError(f"CMakeLists.txt: {name}: {word} is not declared before it")
+        module.test_reach = module.reach | extra
         modules[name] = module
     if "base" not in modules:
         raise ValueError("CMakeLists.txt: no hat_module() lines found")
@@ -144,7 +151,9 @@ class Checker:
         if target not in self.modules:
             self.problem(path, line, f"hat/{target}/ is not a module of CMakeLists.txt")
         elif owner in self.modules:
-            if target not in self.modules[owner].reach:
+            module = self.modules[owner]
+            allowed = module.test_reach if path.startswith("tests/") else module.reach
+            if target not in allowed:
                 self.problem(path, line, f"{owner} may not include hat/{target}/")
         elif path.startswith("src/cli/") and self.modules[target].torch:
             if not self.may_use_torch(path):
@@ -232,7 +241,7 @@ SELF_TEST_MAP = """
 hat_module(base)
 hat_module(config DEPS base json)
 hat_module(arch DEPS base config)
-hat_module(text DEPS base)
+hat_module(text DEPS base TEST_DEPS arch)  # not hat_module(x)
 hat_module(model DEPS arch TORCH)
 """
 # A file, and a word of the problem that it must cause (None: it is fine).
@@ -242,7 +251,9 @@ SELF_TEST_FILES = [
     ("tests/arch/fine_test.cpp", '#include "testing/x.h"\n#include <gtest/gtest.h>\nvoid f() '
                                  "{ _exit(1); }\n", None),
     ("src/base/up.cpp", '#include "hat/arch/x.h"\n', "base may not include hat/arch/"),
-    ("tests/text/side_test.cpp", '#  include "hat/config/x.h"\n', "text may not include"),
+    ("src/text/side.cpp", '#  include "hat/config/x.h"\n', "text may not include"),
+    ("tests/text/side_test.cpp", '#include "hat/arch/x.h"\n', None),
+    ("tests/arch/side_test.cpp", '#include "hat/text/x.h"\n', "arch may not include"),
     ("src/text/json.cpp", "#include <nlohmann/json.hpp>\n", "may not use JSON"),
     ("tests/text/golden_test.cpp", "#include <nlohmann/json.hpp>\n", None),
     ("src/arch/torch.cpp", "#include <torch/torch.h>\n", "may not use LibTorch"),

@@ -77,13 +77,13 @@ TEST(Subprocess, AnEndlessLineIsRefusedWithoutTakingMemory) {
 }
 
 TEST(Subprocess, AfterALongLineTheNextOneIsRead) {
-  Subprocess child(shell("head -c 300000 /dev/zero | tr '\\0' x; echo; echo next; sleep 30"));
+  Subprocess child(shell("head -c 300000 /dev/zero | tr '\\0' x; echo; echo next; exec sleep 30"));
   std::string line;
   EXPECT_EQ(child.read_line(&line, kLongMs, 1000), Status::kTooLong);
   ASSERT_EQ(child.read_line(&line, kLongMs, 1000), Status::kLine);
   EXPECT_EQ(line, "next");
   // Also when the whole line had come already.
-  Subprocess quick(shell("echo 12345; echo 1234; sleep 30"));
+  Subprocess quick(shell("echo 12345; echo 1234; exec sleep 30"));
   EXPECT_EQ(quick.read_line(&line, kLongMs, 4), Status::kTooLong);
   ASSERT_EQ(quick.read_line(&line, kLongMs, 4), Status::kLine);
   EXPECT_EQ(line, "1234");
@@ -118,7 +118,7 @@ TEST(Subprocess, WritingToTheDeadIsAnErrorAndNoSignal) {
   EXPECT_EQ(child.wait(kLongMs), 3);
   expect_error(ErrorKind::kIo, "closed", [&] { child.write_line("x"); });
 
-  Subprocess closed(shell("exec <&-; echo ready; sleep 30"));
+  Subprocess closed(shell("exec <&-; echo ready; exec sleep 30"));
   std::string line;
   ASSERT_EQ(closed.read_line(&line, kLongMs), Status::kLine);
   expect_error(ErrorKind::kIo, "reads no more", [&] { closed.write_line("x"); });
@@ -129,7 +129,7 @@ TEST(Subprocess, WritingToTheDeadIsAnErrorAndNoSignal) {
 }
 
 TEST(Subprocess, AChildThatDoesNotReadIsATimeOut) {
-  Subprocess child(shell("sleep 30"));
+  Subprocess child(shell("exec sleep 30"));
   const double begin = wall_ms();
   expect_error(ErrorKind::kIo, "did not read",
                [&] { child.write_line(std::string(1 << 20, 'x'), 200); });
