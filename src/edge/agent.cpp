@@ -282,11 +282,13 @@ Agent::~Agent() = default;
 
 std::string Agent::hello() const {
   const CpuInfo& cpu = cpu_info();
-  OrderedJson machine = {
-      {"architecture", cpu.architecture},     {"model", cpu.model},
-      {"features", cpu.features()},           {"isa", isa_name(active_isa())},
-      {"logical_cores", cpu.logical_cores},   {"memory_bytes", static_cast<int64_t>(machine_memory_bytes())},
-      {"page_bytes", ::sysconf(_SC_PAGESIZE)}};
+  OrderedJson machine = {{"architecture", cpu.architecture},
+                         {"model", cpu.model},
+                         {"features", cpu.features()},
+                         {"isa", isa_name(active_isa())},
+                         {"logical_cores", cpu.logical_cores},
+                         {"memory_bytes", static_cast<int64_t>(machine_memory_bytes())},
+                         {"page_bytes", ::sysconf(_SC_PAGESIZE)}};
   add_machine_state(machine);
   machine["energy"] = package_energy_j().has_value();
   return to_line({{"type", "hello"},
