@@ -189,7 +189,7 @@ class Search {
 
   Transformer& net_;
   BeamOptions options_;
-  std::unique_ptr<Transformer::DecoderState> state_;
+  std::shared_ptr<Transformer::DecoderState> state_;
   std::vector<Sentence> sentences_;
   std::vector<int64_t> tokens_;
   std::vector<int64_t> parents_;

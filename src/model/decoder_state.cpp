@@ -73,12 +73,12 @@ void Transformer::DecoderState::append(Layer* layer, const at::Tensor& key, cons
   *values = layer->self_values.narrow(1, 0, steps + 1);
 }
 
-std::unique_ptr<Transformer::DecoderState> Transformer::start_decoding(const EncoderOutput& encoded,
+std::shared_ptr<Transformer::DecoderState> Transformer::start_decoding(const EncoderOutput& encoded,
                                                                        int beam) {
   HAT_DCHECK(beam > 0);
   const at::NoGradGuard no_grad;
   Impl& net = *impl_;
-  auto state = std::make_unique<DecoderState>();
+  auto state = std::make_shared<DecoderState>();
   state->beam = beam;
   state->sentences = encoded.output.size(0);
   Impl::MemoryCache memories;

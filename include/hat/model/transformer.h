@@ -100,7 +100,7 @@ class Transformer {
   /// One decoding step: see beam_search.h, which is the user of this.
   class DecoderState;
   /// `beam` hypotheses a sentence share its encoder states.
-  std::unique_ptr<DecoderState> start_decoding(const EncoderOutput& encoded, int beam);
+  std::shared_ptr<DecoderState> start_decoding(const EncoderOutput& encoded, int beam);
   /// Logits [rows, target vocabulary] for the last token of every live hypothesis. Row r continues
   /// row `parents[r]` of the step before (identity at the first step); rows stay grouped by
   /// sentence.
