@@ -1,30 +1,25 @@
-# Kernels: one file an instruction set, each compiled for it, all without contraction to fused
-# multiply-adds, so that results agree bit for bit (kernels/kernels.h).
-set(_kernels ${CMAKE_CURRENT_SOURCE_DIR}/src/edge/kernels)
-set(_kernel_flags -O3 -ffp-contract=off -fno-math-errno -fno-exceptions)
-if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
-  set(_kernel_isas scalar avx2 avxvnni avxvnni_evex avx512)
-elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64|ARM64")
-  set(_kernel_isas scalar neon neondot)
-else()
-  set(_kernel_isas scalar)
+include(${CMAKE_SOURCE_DIR}/src/edge/kernels/kernels.cmake)
+if(TARGET hat_edge)
+  # g++ contracts to fused multiply-add by default where the architecture has it (aarch64): then the
+  # same model file would give other scores there.
+  target_compile_options(hat_edge PRIVATE -ffp-contract=off)
 endif()
-set(_flags_scalar "")
-set(_flags_avx2 -mavx2 -mfma)
-# Their one instruction beyond AVX2 is written as assembly.
-set(_flags_avxvnni -mavx2 -mfma)
-set(_flags_avxvnni_evex -mavx2 -mfma)
-set(_flags_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma -mprefer-vector-width=512)
-# g++ 12 warns about its own header (GCC bug 105593).
-list(APPEND _flags_avx512 -Wno-uninitialized -Wno-maybe-uninitialized)
-set(_flags_neon -march=armv8-a)
-set(_flags_neondot -march=armv8.2-a+dotprod)
-# Files of another architecture compile to nothing.
-foreach(isa IN LISTS _kernel_isas)
-  set_source_files_properties(${_kernels}/${isa}.cpp PROPERTIES
-    COMPILE_OPTIONS "${_kernel_flags};${_flags_${isa}}")
-endforeach()
-set_source_files_properties(${_kernels}/gemm.cpp ${_kernels}/pack.cpp PROPERTIES COMPILE_OPTIONS "-O3;-ffp-contract=off")
+
+# The kernel tests once more, cross-compiled and run under emulation, where the tools exist.
+find_program(HAT_AARCH64_CXX aarch64-linux-gnu-g++)
+find_program(HAT_QEMU_AARCH64 qemu-aarch64)
+set(_gtest_sources /usr/src/googletest/googletest)
+if(HAT_BUILD_TESTS AND NOT CMAKE_CROSSCOMPILING AND HAT_AARCH64_CXX AND HAT_QEMU_AARCH64
+   AND EXISTS ${_gtest_sources}/src/gtest-all.cc)
+  add_test(NAME edge.KernelsUnderAarch64Emulation
+    COMMAND ${CMAKE_CTEST_COMMAND}
+      --build-and-test ${CMAKE_SOURCE_DIR}/tests/edge/aarch64 ${CMAKE_BINARY_DIR}/aarch64_kernels
+      --build-generator Ninja
+      --build-options -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64
+        -DCMAKE_CXX_COMPILER=${HAT_AARCH64_CXX} -DHAT_GTEST_SOURCES=${_gtest_sources}
+      --test-command ${HAT_QEMU_AARCH64} -cpu max ./kernels_tests --gtest_brief=1)
+  set_tests_properties(edge.KernelsUnderAarch64Emulation PROPERTIES LABELS slow TIMEOUT 1200)
+endif()
 
 # The model file's header is generated from its schema at build time, by the build machine's flatc (a
 # cross build names it with HAT_FLATC).

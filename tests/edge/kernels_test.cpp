@@ -477,6 +477,37 @@ TEST_P(EveryIsa, SurvivesInfinityAndNan) {
   table.log_sum_exp(x.data(), 70);
 }
 
+/// FNV-1a over the bits of floats.
+uint64_t hash_bits(const std::vector<float>& values, uint64_t hash = 0xcbf29ce484222325ull) {
+  for (const float value : values) {
+    uint32_t bits;
+    std::memcpy(&bits, &value, sizeof(bits));
+    hash = (hash ^ bits) * 0x100000001b3ull;
+  }
+  return hash;
+}
+
+// The instruction sets of one processor are compared with scalar above; these constants tie scalar
+// on one architecture to scalar on another.
+TEST(Architectures, GiveTheSameBits) {
+  const Shape s{3, 45, 200};
+  const std::vector<float> x = random_values(size_t{s.m} * s.k, 80, 2.0f);
+  const std::vector<float> bias = random_values(s.n, 81);
+  const Epilogue epilogue{bias.data(), nullptr, 0, Activation::kGelu};
+  const auto product = [&](WeightType type) {
+    const Weights w(type, random_values(size_t{s.n} * s.k, 82), s.n, s.k);
+    return run_gemm(kScalarKernels, w.matrix, x, s.m, epilogue);
+  };
+  EXPECT_EQ(hash_bits(product(WeightType::kInt8)), 16503459113768864393u);
+  EXPECT_EQ(hash_bits(product(WeightType::kInt4)), 6160798317615792883u);
+  std::vector<float> row = x;
+  const auto n = static_cast<uint32_t>(row.size());
+  kScalarKernels.layer_norm(x.data(), n, x.data(), x.data(), 1e-5f, row.data());
+  row.push_back(kScalarKernels.log_sum_exp(x.data(), n));
+  kScalarKernels.softmax(row.data(), n);
+  EXPECT_EQ(hash_bits(row), 5786975452638560765u);
+}
+
 TEST(Packing, KeepsWeightsNear) {
   const uint32_t n = 50;
   const uint32_t k = 77;

@@ -25,12 +25,10 @@ constexpr Entry kEntries[] = {{Isa::kScalar, "scalar", &kScalarKernels},
                               {Isa::kNeon, "neon", nullptr},
                               {Isa::kNeonDot, "neondot", nullptr}};
 #elif defined(__aarch64__)
-constexpr Entry kEntries[] = {{Isa::kScalar, "scalar", &kScalarKernels},
-                              {Isa::kAvx2, "avx2", nullptr},
-                              {Isa::kAvxVnni, "avxvnni", nullptr},
-                              {Isa::kAvx512, "avx512", nullptr},
-                              {Isa::kNeon, "neon", nullptr},
-                              {Isa::kNeonDot, "neondot", nullptr}};
+constexpr Entry kEntries[] = {
+    {Isa::kScalar, "scalar", &kScalarKernels}, {Isa::kAvx2, "avx2", nullptr},
+    {Isa::kAvxVnni, "avxvnni", nullptr},       {Isa::kAvx512, "avx512", nullptr},
+    {Isa::kNeon, "neon", &kNeonKernels},       {Isa::kNeonDot, "neondot", &kNeonDotKernels}};
 #else
 constexpr Entry kEntries[] = {{Isa::kScalar, "scalar", &kScalarKernels},
                               {Isa::kAvx2, "avx2", nullptr},
