@@ -1,0 +1,234 @@
+#include "hat/search/propose.h"
+
+#include <algorithm>
+#include <cmath>
+#include <unordered_map>
+
+#include "hat/search/nsga2.h"
+#include "hat/search/repair.h"
+
+namespace hat::search {
+namespace {
+
+constexpr size_t kPopulation = 60;
+constexpr int kGenerations = 12;
+constexpr int kMaxSteps = 60;       // of one local search
+constexpr size_t kPairsTried = 60;  // most promising pairs that are checked exactly
+constexpr double kLeastGain = 1e-9;
+
+}  // namespace
+
+/// State of one call of best_untaken.
+struct Proposer::Search {
+  const Surrogate::Function& function;
+  const std::vector<Limit>& limits;
+  const Genotype& anchor;
+  const std::set<std::string>& taken;
+  std::unordered_map<std::string, double> values;  ///< by genotype
+  double best_value = INFINITY;
+  Genotype best;
+};
+
+std::vector<Genotype> Proposer::evolve(const Surrogate::Function& function,
+                                       const std::vector<Limit>& limits,
+                                       const std::vector<int>& front, const Genotype& anchor,
+                                       const std::vector<Genotype>& seeds, Rng& rng) {
+  const Space& space = *table_.problem().space;
+  std::vector<int> costs = front;
+  if (costs.empty() && !limits.empty()) costs.push_back(limits[0].cost);
+  const auto member = [&](Genotype genotype) {
+    Member result;
+    const std::vector<double>& all = table_.costs(genotype);
+    result.violation = violation(all, limits);
+    result.objectives.push_back(surrogate_.value(function, genotype));
+    for (int cost : costs) result.objectives.push_back(all[cost]);
+    result.genotype = std::move(genotype);
+    return result;
+  };
+  std::vector<Member> population;
+  for (const Genotype& seed : seeds) {
+    if (population.size() < kPopulation / 2) population.push_back(member(seed));
+  }
+  while (population.size() < kPopulation) {
+    population.push_back(member(sample_within(table_, limits, anchor, rng)));
+  }
+  population = survivors(std::move(population), kPopulation);
+  const double mutation = 2.0 / static_cast<double>(std::max<size_t>(space.slots(), 2));
+  for (int generation = 0; generation < kGenerations; ++generation) {
+    const std::vector<Member> parents = population;
+    for (size_t i = 0; i < kPopulation; ++i) {
+      Genotype child = offspring(space, parents, mutation, rng);
+      population.push_back(member(repair(table_, std::move(child), limits, anchor, rng)));
+    }
+    population = survivors(std::move(population), kPopulation);
+  }
+  std::stable_sort(population.begin(), population.end(), [](const Member& a, const Member& b) {
+    return a.objectives[0] < b.objectives[0];
+  });
+  std::vector<Genotype> genotypes;
+  for (Member& one : population) genotypes.push_back(std::move(one.genotype));
+  return genotypes;
+}
+
+std::vector<Proposer::Change> Proposer::single_changes(Search& search, const Genotype& genotype) {
+  const Space& space = *table_.problem().space;
+  const auto value_of = [&](const Genotype& of) {
+    std::string text(of.begin(), of.end());
+    const auto found = search.values.find(text);
+    if (found != search.values.end()) return found->second;
+    const double value = surrogate_.value(search.function, of);
+    if (value < search.best_value && keeps(table_.costs(of), search.limits) &&
+        !search.taken.count(space.key(of))) {
+      search.best_value = value;
+      search.best = of;
+    }
+    search.values.emplace(std::move(text), value);
+    return value;
+  };
+  const double base = value_of(genotype);
+  const std::vector<double> base_costs = table_.costs(genotype);
+  std::vector<Change> changes;
+  Genotype changed = genotype;
+  for (size_t slot = 0; slot < genotype.size(); ++slot) {
+    if (!space.is_alive(genotype, slot)) continue;
+    for (int choice = 0; choice < space.choices_at(slot); ++choice) {
+      if (choice == genotype[slot]) continue;
+      changed[slot] = static_cast<uint8_t>(choice);
+      Change change;
+      change.slot = slot;
+      change.choice = changed[slot];
+      change.gain = value_of(changed) - base;
+      change.cost_change = table_.costs(changed);
+      for (size_t i = 0; i < base_costs.size(); ++i) change.cost_change[i] -= base_costs[i];
+      changes.push_back(std::move(change));
+    }
+    changed[slot] = genotype[slot];
+  }
+  return changes;
+}
+
+bool Proposer::improve_by_one(Search& search, const std::vector<Change>& changes,
+                              Genotype& genotype, double& value) {
+  const Change* best = nullptr;
+  for (const Change& change : changes) {
+    if (change.gain >= -kLeastGain || (best && change.gain >= best->gain)) continue;
+    Genotype changed = genotype;
+    changed[change.slot] = change.choice;
+    if (keeps(table_.costs(changed), search.limits)) best = &change;
+  }
+  if (!best) return false;
+  genotype[best->slot] = best->choice;
+  value += best->gain;
+  return true;
+}
+
+bool Proposer::improve_by_two(Search& search, const std::vector<Change>& changes,
+                              Genotype& genotype, double& value) {
+  const std::vector<double> costs = table_.costs(genotype);
+  struct Pair {
+    double gain;
+    size_t a, b;
+  };
+  std::vector<Pair> pairs;
+  for (size_t a = 0; a < changes.size(); ++a) {
+    for (size_t b = a + 1; b < changes.size(); ++b) {
+      const double gain = changes[a].gain + changes[b].gain;
+      if (changes[a].slot == changes[b].slot || gain >= -kLeastGain) continue;
+      bool kept = true;
+      for (const Limit& limit : search.limits) {
+        const double estimate = costs[limit.cost] + changes[a].cost_change[limit.cost] +
+                                changes[b].cost_change[limit.cost];
+        kept = kept && estimate <= limit.at_most + 1e-3 * std::abs(limit.at_most);
+      }
+      if (kept) pairs.push_back({gain, a, b});
+    }
+  }
+  const size_t tried = std::min(kPairsTried, pairs.size());
+  std::partial_sort(pairs.begin(), pairs.begin() + static_cast<std::ptrdiff_t>(tried), pairs.end(),
+                    [](const Pair& x, const Pair& y) {
+                      if (x.gain != y.gain) return x.gain < y.gain;
+                      return std::pair(x.a, x.b) < std::pair(y.a, y.b);
+                    });
+  for (size_t i = 0; i < tried; ++i) {
+    Genotype changed = genotype;
+    changed[changes[pairs[i].a].slot] = changes[pairs[i].a].choice;
+    changed[changes[pairs[i].b].slot] = changes[pairs[i].b].choice;
+    if (!keeps(table_.costs(changed), search.limits)) continue;
+    const double now = surrogate_.value(search.function, changed);
+    if (now >= value - kLeastGain) continue;
+    genotype = std::move(changed);
+    value = now;
+    return true;
+  }
+  return false;
+}
+
+Genotype Proposer::rechoose(Search& search, const std::vector<Change>& changes,
+                            const Genotype& genotype) {
+  if (search.limits.empty()) return genotype;
+  // With effects that add up, the best network of a budget is the one that minimises
+  // function + price * cost slot by slot, for the lowest price that keeps the budget.
+  const Space& space = *table_.problem().space;
+  const auto at_price = [&](double price) {
+    std::vector<double> least(genotype.size(), 0.0);
+    Genotype chosen = genotype;
+    for (const Change& change : changes) {
+      if (space.block(change.slot) == Space::kGlobal) continue;
+      double paid = change.gain;
+      for (const Limit& limit : search.limits) {
+        paid += price * change.cost_change[limit.cost] / std::max(std::abs(limit.at_most), 1e-300);
+      }
+      if (paid >= least[change.slot]) continue;
+      least[change.slot] = paid;
+      chosen[change.slot] = change.choice;
+    }
+    return chosen;
+  };
+  Genotype best = at_price(0);
+  if (keeps(table_.costs(best), search.limits)) return best;
+  double low = 1e-4;
+  double high = 1e5;
+  best = genotype;
+  for (int step = 0; step < 30; ++step) {
+    const double price = std::sqrt(low * high);
+    Genotype chosen = at_price(price);
+    if (keeps(table_.costs(chosen), search.limits)) {
+      high = price;
+      best = std::move(chosen);
+    } else {
+      low = price;
+    }
+  }
+  return best;
+}
+
+void Proposer::descend(Search& search, Genotype genotype) {
+  double value = surrogate_.value(search.function, genotype);
+  for (int step = 0; step < kMaxSteps; ++step) {
+    const std::vector<Change> changes = single_changes(search, genotype);
+    if (step == 0) {
+      Genotype chosen = rechoose(search, changes, genotype);
+      const double now = surrogate_.value(search.function, chosen);
+      if (chosen != genotype && now < value && keeps(table_.costs(chosen), search.limits)) {
+        genotype = std::move(chosen);
+        value = now;
+        continue;
+      }
+    }
+    if (improve_by_one(search, changes, genotype, value)) continue;
+    if (!improve_by_two(search, changes, genotype, value)) break;
+  }
+}
+
+Genotype Proposer::best_untaken(const Surrogate::Function& function,
+                                const std::vector<Limit>& limits,
+                                const std::vector<Genotype>& starts, const Genotype& anchor,
+                                const std::set<std::string>& taken, Rng& rng) {
+  Search search{function, limits, anchor, taken, {}, INFINITY, {}};
+  for (const Genotype& start : starts) {
+    descend(search, fill(table_, repair(table_, start, limits, anchor, rng), limits, rng));
+  }
+  return search.best;
+}
+
+}  // namespace hat::search
