@@ -8,7 +8,10 @@ namespace hat::cli {
 Command config_command();
 Command describe_command();
 Command doctor_command();
+Command finetune_command();
 Command import_command();
+Command score_worker_command();
 Command train_predictor_command();
+Command train_super_command();
 
 }  // namespace hat::cli

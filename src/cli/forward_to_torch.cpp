@@ -32,4 +32,8 @@ void forward_to_torch() {
        "Build hat with LibTorch (scripts/setup.sh installs it).");
 }
 
+void run_finetune(const FinetuneCommandOptions&) { forward_to_torch(); }
+void run_score_worker(const ScoreWorkerOptions&) { forward_to_torch(); }
+void run_train_super(const TrainSuperOptions&) { forward_to_torch(); }
+
 }  // namespace hat::cli

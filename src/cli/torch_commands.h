@@ -2,4 +2,14 @@
 
 /// The commands that need LibTorch: declared here, forwarded by `hat` (forward_to_torch.cpp), done
 /// in `hat-torch` (torch/*.cpp). Each takes the options struct of its command file.
-namespace hat::cli {}  // namespace hat::cli
+namespace hat::cli {
+
+struct FinetuneCommandOptions;
+struct ScoreWorkerOptions;
+struct TrainSuperOptions;
+
+void run_finetune(const FinetuneCommandOptions& options);
+void run_score_worker(const ScoreWorkerOptions& options);
+void run_train_super(const TrainSuperOptions& options);
+
+}  // namespace hat::cli

@@ -60,7 +60,7 @@ void TrainConfig::describe(Schema& s) {
       .range(0, 0.9);
   s.field("label_smoothing", label_smoothing, "Mass spread over the vocabulary").range(0, 0.9);
   s.field("strategy", strategy, "Which SubTransformers an update trains; see docs/training.md")
-      .one_of({"auto", "single_path", "sandwich", "original"});
+      .one_of({"auto", "single_path", "uniform_cost", "sandwich", "alternating", "original"});
   s.field("precision", precision, "Arithmetic of matrix products; auto asks the processor")
       .one_of({"auto", "fp32", "bf16"});
   s.field("validate_every", validate_every, "Updates between validations; 0 chooses").range(0, 1e8);

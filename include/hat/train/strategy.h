@@ -1,0 +1,125 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "hat/arch/architecture.h"
+#include "hat/arch/search_space.h"
+
+namespace hat::train {
+
+/// One network that an update trains on its batch.
+struct Path {
+  arch::Architecture architecture;
+  /// Its predictions are the targets of the paths after it.
+  bool teaches = false;
+  /// How much of its loss is distillation from the teacher before it: 0 none, 1 all.
+  double distillation = 0;
+};
+
+/// Which SubTransformers an update trains. The answer depends on the update's number alone, so a
+/// resumed run, or several workers, agree without exchanging anything.
+class Strategy {
+ public:
+  virtual ~Strategy() = default;
+  /// At least one path; a teacher comes first.
+  virtual std::vector<Path> paths(int64_t update) const = 0;
+  /// Paths of the costliest update.
+  virtual int most_paths() const = 0;
+  virtual std::string name() const = 0;
+};
+
+/// One random SubTransformer an update, every gene uniform. HAT (Wang et al. 2020), section 3.2.
+/// `like_original` draws exactly what the original draws (hat-spec section 3).
+class SinglePath : public Strategy {
+ public:
+  SinglePath(const arch::SearchSpace& space, uint64_t seed, bool like_original = false);
+  std::vector<Path> paths(int64_t update) const override;
+  int most_paths() const override { return 1; }
+  std::string name() const override { return like_original_ ? "original" : "single_path"; }
+
+ private:
+  const arch::SearchSpace& space_;
+  uint64_t seed_;
+  bool like_original_;
+};
+
+/// One random SubTransformer an update, drawn so that its cost (multiply-adds a token) is uniform
+/// between the smallest and the largest: uniform genes crowd around the middle and starve both
+/// ends. The idea of sampling by cost: AttentiveNAS (Wang et al. 2021), section 3.2.
+class UniformCost : public Strategy {
+ public:
+  UniformCost(const arch::SearchSpace& space, uint64_t seed);
+  std::vector<Path> paths(int64_t update) const override;
+  int most_paths() const override { return 1; }
+  std::string name() const override { return "uniform_cost"; }
+  /// The `index`th draw of an update.
+  arch::Architecture draw(int64_t update, int index) const;
+
+ private:
+  const arch::SearchSpace& space_;
+  uint64_t seed_;
+  double smallest_cost_;
+  double largest_cost_;
+};
+
+/// The largest, the smallest and `random` cost-uniform SubTransformers an update; the others learn
+/// from the largest one's predictions as well as from the references. Sandwich rule: Yu and Huang
+/// 2019 (Universally Slimmable Networks), with in-place distillation as in BigNAS (Yu et al. 2020)
+/// and AlphaNet (Wang et al. 2021).
+class Sandwich : public Strategy {
+ public:
+  Sandwich(const arch::SearchSpace& space, uint64_t seed, int random, double distillation);
+  std::vector<Path> paths(int64_t update) const override;
+  int most_paths() const override { return 2 + random_; }
+  std::string name() const override { return "sandwich"; }
+
+ private:
+  arch::Architecture largest_;
+  arch::Architecture smallest_;
+  UniformCost sampler_;
+  int random_;
+  double distillation_;
+};
+
+/// The sandwich spread over time: every update trains the largest and one more, which is the
+/// smallest every third update and a cost-uniform one otherwise, learning from the largest. Nearly
+/// the sandwich's networks for half of its work.
+class AlternatingSandwich : public Strategy {
+ public:
+  AlternatingSandwich(const arch::SearchSpace& space, uint64_t seed, double distillation);
+  std::vector<Path> paths(int64_t update) const override;
+  int most_paths() const override { return 2; }
+  std::string name() const override { return "alternating"; }
+
+ private:
+  arch::Architecture largest_;
+  arch::Architecture smallest_;
+  UniformCost sampler_;
+  double distillation_;
+};
+
+/// Always one network: finishing a SubTransformer, or a plain training.
+class FixedArchitecture : public Strategy {
+ public:
+  explicit FixedArchitecture(arch::Architecture architecture);
+  std::vector<Path> paths(int64_t update) const override;
+  int most_paths() const override { return 1; }
+  std::string name() const override { return "fixed"; }
+
+ private:
+  arch::Architecture architecture_;
+};
+
+/// The names that train.strategy takes.
+std::vector<std::string> strategy_names();
+/// By name; "auto" is the default named in docs/training.md. `space` must outlive the strategy.
+std::unique_ptr<Strategy> make_strategy(const std::string& name, const arch::SearchSpace& space,
+                                        uint64_t seed);
+
+/// Multiply-adds a target token without the output projection: what sampling by cost measures.
+double cost_per_token(const arch::Architecture& architecture);
+
+}  // namespace hat::train

@@ -1,0 +1,162 @@
+#include "stepper.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <c10/util/Exception.h>
+
+#include <algorithm>
+#include <cmath>
+#include <new>
+#include <optional>
+
+#include "hat/base/clock.h"
+#include "hat/base/error.h"
+#include "hat/base/log.h"
+#include "hat/base/strings.h"
+
+namespace hat::train {
+namespace {
+
+std::span<float> flat(const at::Tensor& tensor) {
+  HAT_CHECK(tensor.device().is_cpu(), ErrorKind::kUsage,
+            "training on this device is not supported yet", "Train on the CPU.");
+  return {tensor.data_ptr<float>(), static_cast<size_t>(tensor.numel())};
+}
+
+// LibTorch has a type for device memory only; its CPU allocator throws a plain c10::Error.
+bool is_out_of_memory(const c10::Error& error) {
+  const std::string_view text = error.what_without_backtrace();
+  return dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr ||
+         text.find("can't allocate memory") != std::string_view::npos ||
+         text.find("not enough memory") != std::string_view::npos;
+}
+
+}  // namespace
+
+std::vector<Region> regions_of(const model::ParameterStore& store, bool whole_tensors) {
+  std::vector<Region> regions;
+  for (const model::Region& touched : store.touched()) {
+    const model::Parameter& parameter = store[touched.parameter];
+    if (!whole_tensors) {
+      regions.push_back({touched.parameter, parameter.offset + touched.row * parameter.cols,
+                         touched.rows, touched.cols, parameter.cols});
+    } else if (regions.empty() || regions.back().tensor != touched.parameter) {
+      // Groups of one tensor follow each other.
+      regions.push_back(
+          {touched.parameter, parameter.offset, parameter.rows, parameter.cols, parameter.cols});
+    }
+  }
+  return regions;
+}
+
+Stepper::Stepper(model::Transformer& network, const Strategy& strategy, Adam& adam, Options options)
+    : network_(network), strategy_(strategy), adam_(adam), options_(options) {}
+
+UpdateStats Stepper::run(int64_t update, const std::vector<TensorBatch>& batches, double rate) {
+  const std::vector<Path> paths = strategy_.paths(update);
+  HAT_DCHECK(!paths.empty() && !batches.empty());
+  int64_t most_rows = 0;
+  for (const TensorBatch& batch : batches) most_rows = std::max(most_rows, batch.rows());
+
+  model::ParameterStore& store = network_.parameters();
+  UpdateStats stats;
+  for (;;) {  // ends: every turn doubles the split, which rows bound
+    stats = UpdateStats{};
+    try {
+      accumulate(update, paths, batches, stats);
+      break;
+    } catch (const std::bad_alloc&) {
+    } catch (const c10::Error& error) {
+      if (!is_out_of_memory(error)) throw;
+    }
+    store.zero_gradients();
+    HAT_CHECK(split_ < most_rows, ErrorKind::kUsage,
+              "out of memory even for a single sentence of this batch",
+              "Use a smaller space, shorter sentences (prepare.max_tokens_per_sentence), or a "
+              "machine with more memory.");
+    split_ *= 2;
+    log_warning("train", str("out of memory: batches are cut into ", split_,
+                             " parts from now on (same updates, less speed); a smaller "
+                             "train.batch_tokens avoids it"));
+  }
+
+  const double begin = wall_ms();
+  const std::vector<Region> regions = regions_of(store, options_.whole_tensors);
+  const double mean_scale = 1.0 / (static_cast<double>(stats.tokens) * stats.paths);
+  const std::span<float> gradients = flat(store.gradients());
+  stats.gradient_norm = gradient_norm(gradients, regions) * mean_scale;
+  if (!std::isfinite(stats.gradient_norm)) {
+    store.zero_gradients();
+    stats.skipped = true;
+    return stats;
+  }
+  double scale = mean_scale;
+  if (options_.clip_norm > 0) {
+    scale *= std::min(1.0, options_.clip_norm / (stats.gradient_norm + 1e-6));
+  }
+  adam_.step(flat(store.values()), gradients, regions, rate, scale);
+  store.forget_touched();  // the step has set those gradients to zero
+  store.values_changed();
+  stats.optimizer_ms = wall_ms() - begin;
+  return stats;
+}
+
+void Stepper::accumulate(int64_t update, const std::vector<Path>& paths,
+                         const std::vector<TensorBatch>& batches, UpdateStats& stats) {
+  stats.paths = static_cast<int>(paths.size());
+  uint64_t micro_batch = 0;
+  for (const TensorBatch& batch : batches) {
+    const int64_t parts = std::min<int64_t>(split_, batch.rows());
+    for (int64_t part = 0; part < parts; ++part) {
+      const int64_t begin = batch.rows() * part / parts;
+      const int64_t end = batch.rows() * (part + 1) / parts;
+      const model::DropoutKey key{options_.seed, static_cast<uint64_t>(update), micro_batch};
+      train_part(parts == 1 ? batch : batch.slice(begin, end), paths, key, stats);
+      micro_batch += paths.size();
+    }
+    stats.tokens += batch.tokens;
+  }
+  const double count = static_cast<double>(stats.tokens) * stats.paths;
+  stats.loss /= count;
+  stats.nll /= count;
+}
+
+model::Teacher Stepper::external_teacher(const TensorBatch& part) const {
+  c10::NoGradGuard no_grad;
+  model::Transformer& network = *options_.teacher.network;
+  const model::EncoderOutput encoded = network.encode(part.source);
+  return {&network, network.decode(part.prev_output, encoded), options_.teacher.weight, 1.0};
+}
+
+void Stepper::train_part(const TensorBatch& part, const std::vector<Path>& paths,
+                         model::DropoutKey key, UpdateStats& stats) {
+  std::optional<model::Teacher> teacher;
+  double begin = wall_ms();
+  if (options_.teacher.network != nullptr) teacher = external_teacher(part);
+  for (const Path& path : paths) {
+    network_.set_architecture(path.architecture);
+    const model::Pass pass{true, options_.dropout, key};
+    const model::EncoderOutput encoded = network_.encode(part.source, pass);
+    const at::Tensor hidden = network_.decode(part.prev_output, encoded, pass);
+    const double forward_end = wall_ms();
+    stats.forward_ms += forward_end - begin;
+
+    model::LossOptions options{.label_smoothing = options_.label_smoothing};
+    const bool external = options_.teacher.network != nullptr;
+    if (teacher && (external || path.distillation > 0)) {
+      if (!external) teacher->weight = path.distillation;
+      options.teacher = &*teacher;
+    }
+    const model::LossSums sums = model::backward_loss(network_, hidden, part.target, options);
+    stats.loss += sums.loss;
+    stats.nll += sums.nll;
+    if (path.teaches && !external) {
+      teacher = model::Teacher{&network_, hidden.detach(), path.distillation, 1.0};
+    }
+    ++key.micro_batch;
+    begin = wall_ms();
+    stats.backward_ms += begin - forward_end;
+  }
+}
+
+}  // namespace hat::train

@@ -1,0 +1,505 @@
+#include "hat/train/trainer.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <numeric>
+
+#include "hat/base/clock.h"
+#include "hat/base/error.h"
+#include "hat/base/log.h"
+#include "hat/base/progress.h"
+#include "hat/base/stop.h"
+#include "hat/base/strings.h"
+#include "hat/config/workspace.h"
+#include "hat/data/batch.h"
+#include "hat/tensor/safetensors.h"
+#include "hat/train/adam.h"
+#include "hat/train/checkpoint.h"
+#include "hat/train/schedule.h"
+#include "precision_choice.h"
+#include "stepper.h"
+#include "time_plan.h"
+
+namespace hat::train {
+namespace {
+
+constexpr int kValidations = 20;          // in a run, when the config leaves it open
+constexpr double kCheckpointMs = 60'000;  // between checkpoints, when the config leaves it open
+constexpr int kMostSkippedUpdates = 20;   // in a row, before the run is given up
+constexpr double kRefitUntil = 0.9;       // share of the run in which its length may change
+constexpr double kRefitTolerance = 0.02;
+constexpr int kUpdatesBeforeForecast = 10;
+
+AdamOptions adam_options(const config::TrainConfig& config) {
+  return {config.adam_beta1, config.adam_beta2, config.adam_epsilon, config.weight_decay};
+}
+
+data::BatchOptions batch_options(const TrainerSetup& setup) {
+  return {.batch_tokens = setup.config.batch_tokens,
+          .max_rows = 0,
+          .seed = setup.seed,
+          .shuffle = true};
+}
+
+// Everything that decides the bytes of the result, so that a resumed run cannot silently mix two.
+config::OrderedJson settings_of(const TrainerSetup& setup) {
+  config::TrainConfig config = setup.config;
+  config::OrderedJson settings = setup.identity;
+  settings["seed"] = setup.seed;
+  settings["strategy"] = setup.strategy.name();
+  const config::OrderedJson options = config::to_json(config::schema_of(config));
+  for (const auto& [key, value] : options.items()) {
+    // How often state is saved changes nothing; a time limit is fitted once and kept in the state.
+    if (key == "checkpoint_every" || key == "max_minutes" || key == "strategy") continue;
+    settings[str("train.", key)] = value;
+  }
+  return settings;
+}
+
+// Drops rows of updates that the resumed run will do again.
+void cut_metrics(const fs::path& path, int64_t update) {
+  if (!fs::exists(path)) return;
+  std::string kept;
+  for (const std::string& line : split(read_file(path), '\n')) {
+    if (line.empty()) continue;
+    const config::Json row = config::Json::parse(line, nullptr, false);
+    if (row.is_object() && row.value("update", int64_t{0}) <= update) kept += line + "\n";
+  }
+  write_file_atomic(path, kept);
+}
+
+class Run {
+ public:
+  explicit Run(const TrainerSetup& setup);
+  TrainResult execute();
+
+ private:
+  void begin();
+  void begin_new();
+  void use_precision();
+  void decide_schedule();
+  void forecast();
+  void refit();
+  Schedule schedule() const;
+  UpdateStats one_update();
+  void record(const UpdateStats& stats, double ms);
+  double validate(std::vector<double>* losses);
+  void validate_and_keep();
+  void add_to_average();
+  void save_best();
+  bool load_best(at::Tensor& values) const;
+  void save_checkpoint();
+  void save_checkpoint_if_due();
+  TrainResult choose_final();
+  int64_t validation_interval() const;
+  double elapsed_ms() const { return state_.elapsed_ms + wall_ms() - session_begin_ms_; }
+  bool time_is_limited() const { return state_.limit_minutes > 0; }
+  bool finished() const { return state_.update >= state_.total_updates || stopped_early_; }
+  std::vector<float> values() const;
+  void set_values(const std::vector<float>& values);
+
+  const TrainerSetup& setup_;
+  model::ParameterStore& store_;
+  config::OrderedJson settings_;
+  CheckpointStore checkpoints_;
+  Adam adam_;
+  data::BatchIterator batches_;
+  Stepper stepper_;
+  TrainState state_;
+  TimePlan time_plan_;
+  RunSize size_;
+  std::vector<float> average_;
+  std::unique_ptr<config::MetricsLog> metrics_;
+  std::unique_ptr<Progress> progress_;
+  double session_begin_ms_ = wall_ms();
+  double last_checkpoint_ms_ = wall_ms();
+  int64_t session_updates_ = 0;
+  int skipped_ = 0;
+  bool stopped_early_ = false;
+  bool forecast_done_ = false;
+
+  // Since the last row of metrics.jsonl.
+  struct Window {
+    double loss = 0, nll = 0, ms = 0, forward_ms = 0, backward_ms = 0, optimizer_ms = 0;
+    double data_ms = 0, gradient_norm = 0;
+    int64_t tokens = 0, updates = 0;
+  } window_;
+};
+
+Run::Run(const TrainerSetup& setup)
+    : setup_(setup),
+      store_(setup.network.parameters()),
+      settings_(settings_of(setup)),
+      checkpoints_(setup.directory / "checkpoint"),
+      adam_(adam_options(setup.config), store_.values().numel(), store_.size()),
+      batches_(setup.train, batch_options(setup)),
+      stepper_(setup.network, setup.strategy, adam_,
+               {.dropout = {setup.config.dropout, setup.config.attention_dropout,
+                            setup.config.activation_dropout},
+                .label_smoothing = setup.config.label_smoothing,
+                .clip_norm = setup.config.clip_norm,
+                .seed = setup.seed,
+                .whole_tensors = setup.whole_tensors,
+                .teacher = setup.teacher}),
+      time_plan_(0) {
+  for (size_t i = 0; i < setup.train.size(); ++i) {
+    size_.target_tokens_per_epoch += setup.train.target_length(i);
+  }
+  size_.updates_per_epoch =
+      static_cast<double>(batches_.plan().size()) / std::max(1, setup.config.accumulate);
+  const arch::Architecture& capacities = setup.network.spec().capacities;
+  size_.width = std::max(capacities.encoder_embed_dim, capacities.decoder_embed_dim);
+}
+
+void Run::begin() {
+  ensure_directory(setup_.directory);
+  if (setup_.restart) checkpoints_.clear();
+  const fs::path metrics = setup_.directory / "metrics.jsonl";
+  if (auto state = checkpoints_.load(settings_, store_, adam_, average_)) {
+    state_ = *state;
+    batches_.seek(data::BatchCursor::parse(state_.cursor));
+    use_precision();
+    stepper_.set_split(state_.split);
+    if (time_is_limited() && setup_.config.max_minutes > 0) {
+      state_.limit_minutes = setup_.config.max_minutes;
+    }
+    cut_metrics(metrics, state_.update);
+    log_info("train", str("going on after update ", with_commas(state_.update), " of ",
+                          with_commas(state_.total_updates)));
+  } else {
+    std::error_code error;
+    fs::remove(metrics, error);
+    begin_new();
+  }
+  time_plan_ = TimePlan(state_.limit_minutes * 60'000);
+  metrics_ = std::make_unique<config::MetricsLog>(metrics);
+  progress_ = std::make_unique<Progress>(setup_.label, state_.total_updates, "updates");
+  progress_->start_at(state_.update);
+}
+
+void Run::begin_new() {
+  const config::TrainConfig& c = setup_.config;
+  state_.precision = choose_precision(setup_);
+  use_precision();
+  state_.total_updates = c.max_updates > 0 ? c.max_updates : default_updates(size_);
+  state_.warmup_updates =
+      c.warmup_updates > 0 ? c.warmup_updates : default_warmup(state_.total_updates);
+  state_.learning_rate = c.learning_rate > 0 ? c.learning_rate : default_learning_rate(size_);
+  if (c.max_updates == 0) state_.limit_minutes = c.max_minutes;
+  state_.schedule_is_final = !time_is_limited();
+  state_.next_validation = validation_interval();
+  log_info("train", str(with_commas(setup_.train.size()), " pairs, ",
+                        with_commas(static_cast<uint64_t>(size_.target_tokens_per_epoch)),
+                        " target tokens in ", batches_.plan().size(), " batches, ",
+                        fixed(100 * batches_.plan().padding_share(), 1), " % padding; strategy ",
+                        setup_.strategy.name(), ", ", state_.precision, ", peak learning rate ",
+                        state_.learning_rate));
+  save_checkpoint();  // a full disk shows now, not after an hour
+}
+
+void Run::use_precision() {
+  const model::Compute compute = model::resolve_compute(state_.precision);
+  setup_.network.set_compute(compute);
+  if (setup_.teacher.network) setup_.teacher.network->set_compute(compute);
+}
+
+int64_t Run::validation_interval() const {
+  if (setup_.config.validate_every > 0) return setup_.config.validate_every;
+  return std::max<int64_t>(1, state_.total_updates / kValidations);
+}
+
+Schedule Run::schedule() const {
+  Schedule schedule;
+  schedule.kind = parse_schedule(setup_.config.schedule);
+  schedule.peak = state_.learning_rate;
+  schedule.warmup_updates = state_.warmup_updates;
+  schedule.total_updates = state_.total_updates;
+  return schedule;
+}
+
+UpdateStats Run::one_update() {
+  const double begin = wall_ms();
+  std::vector<TensorBatch> batches;
+  for (int i = 0; i < std::max(1, setup_.config.accumulate); ++i) {
+    batches.push_back(to_tensors(data::make_batch(setup_.train, batches_.next())));
+  }
+  window_.data_ms += wall_ms() - begin;
+  const UpdateStats stats = stepper_.run(state_.update, batches, schedule().at(state_.update));
+  state_.split = stepper_.split();
+  ++state_.update;
+  state_.target_tokens += stats.tokens;
+  return stats;
+}
+
+// One row for every 200th of the run, so that the file stays small and curves smooth.
+void Run::record(const UpdateStats& stats, double ms) {
+  if (stats.skipped) {
+    log_warning("train", str("update ", state_.update, " left out: its gradient is not finite"));
+    HAT_CHECK(++skipped_ < kMostSkippedUpdates, ErrorKind::kData,
+              str("the loss is not finite for ", skipped_, " updates in a row"),
+              "Lower train.learning_rate, or set train.precision to fp32.");
+    return;
+  }
+  skipped_ = 0;
+  Window& w = window_;
+  w.loss += stats.loss * stats.tokens;
+  w.nll += stats.nll * stats.tokens;
+  w.gradient_norm += stats.gradient_norm;
+  w.tokens += stats.tokens;
+  w.ms += ms;
+  w.forward_ms += stats.forward_ms;
+  w.backward_ms += stats.backward_ms;
+  w.optimizer_ms += stats.optimizer_ms;
+  ++w.updates;
+  const double loss = w.loss / w.tokens;
+  const double rate = w.tokens / (w.ms / 1000);
+  progress_->update(state_.update, str("loss ", fixed(loss, 3), "  ",
+                                       with_commas(static_cast<uint64_t>(rate)), " tokens/s"));
+  if (w.updates < std::max<int64_t>(1, state_.total_updates / 200) && !finished()) return;
+
+  config::OrderedJson row;
+  row["kind"] = "train";
+  row["update"] = state_.update;
+  row["loss"] = loss;
+  row["nll"] = w.nll / w.tokens;
+  row["perplexity"] = std::exp(w.nll / w.tokens);
+  row["learning_rate"] = schedule().at(state_.update - 1);
+  row["gradient_norm"] = w.gradient_norm / w.updates;
+  row["target_tokens"] = state_.target_tokens;
+  row["tokens_per_second"] = rate;
+  row["padding_share"] = batches_.plan().padding_share();
+  row["update_ms"] = w.ms / w.updates;
+  row["data_ms"] = w.data_ms / w.updates;
+  row["forward_ms"] = w.forward_ms / w.updates;
+  row["backward_ms"] = w.backward_ms / w.updates;
+  row["optimizer_ms"] = w.optimizer_ms / w.updates;
+  row["minutes"] = elapsed_ms() / 60'000;
+  metrics_->write(row);
+  window_ = {};
+}
+
+void Run::decide_schedule() {
+  const int64_t fitted = time_plan_.fit(state_.update, elapsed_ms(), kValidations + 3);
+  state_.total_updates = fitted;
+  if (setup_.config.warmup_updates == 0) state_.warmup_updates = default_warmup(fitted);
+  state_.schedule_is_final = true;
+  state_.next_validation = state_.update + validation_interval();
+  progress_->set_total(state_.total_updates);
+  save_checkpoint();
+}
+
+// What the run will take, and what that buys.
+void Run::forecast() {
+  forecast_done_ = true;
+  const double left_ms =
+      static_cast<double>(state_.total_updates - state_.update) * time_plan_.update_ms();
+  const double epochs = state_.total_updates / std::max(1e-9, size_.updates_per_epoch);
+  const int64_t usual = default_updates(size_);
+  std::string text =
+      str(with_commas(state_.total_updates), " updates at ",
+          format_duration_ms(time_plan_.update_ms()), " each: about ", format_duration_ms(left_ms),
+          ", ", fixed(epochs, 1), " passes over the data");
+  if (state_.total_updates < usual * 9 / 10) {
+    text += str("; a full training would be ", with_commas(usual), " updates, ",
+                format_duration_ms(usual * time_plan_.update_ms()),
+                " (expect weaker networks from less)");
+  } else if (!time_is_limited()) {
+    text += "; --max-minutes N fits the schedule to less time";
+  }
+  log_info("train", text);
+}
+
+void Run::refit() {
+  if (!time_is_limited() || !state_.schedule_is_final) return;
+  if (state_.update > kRefitUntil * static_cast<double>(state_.total_updates)) return;
+  const int64_t interval = std::max<int64_t>(1, validation_interval());
+  const int left = static_cast<int>((state_.total_updates - state_.update) / interval) + 3;
+  const int64_t fitted = time_plan_.fit(state_.update, elapsed_ms(), left);
+  const double change = std::abs(static_cast<double>(fitted - state_.total_updates));
+  if (change < kRefitTolerance * static_cast<double>(state_.total_updates)) return;
+  log_debug("train",
+            str("the schedule now ends at update ", fitted, ", was ", state_.total_updates));
+  state_.total_updates = std::max(fitted, state_.warmup_updates + 1);
+  progress_->set_total(state_.total_updates);
+}
+
+double Run::validate(std::vector<double>* losses) {
+  const double begin = wall_ms();
+  config::OrderedJson row;
+  row["kind"] = "valid";
+  row["update"] = state_.update;
+  double total = 0;
+  losses->clear();
+  for (const Watched& watched : setup_.watched) {
+    setup_.network.set_architecture(watched.architecture);
+    const model::LossSums sums =
+        setup_.valid.evaluate(setup_.network, setup_.config.label_smoothing);
+    const double loss = sums.loss / static_cast<double>(sums.tokens);
+    const double nll = sums.nll / static_cast<double>(sums.tokens);
+    row[watched.name] = {{"loss", loss}, {"nll", nll}, {"perplexity", std::exp(nll)}};
+    losses->push_back(loss);
+    total += loss;
+  }
+  const double mean = total / static_cast<double>(setup_.watched.size());
+  row["mean_loss"] = mean;
+  row["minutes"] = elapsed_ms() / 60'000;
+  if (metrics_) metrics_->write(row);
+  time_plan_.set_validation_ms(wall_ms() - begin);
+  return mean;
+}
+
+std::vector<float> Run::values() const {
+  const at::Tensor host = store_.values().cpu();
+  const float* data = host.data_ptr<float>();
+  return {data, data + host.numel()};
+}
+
+void Run::set_values(const std::vector<float>& values) {
+  store_.values().copy_(at::from_blob(const_cast<float*>(values.data()),
+                                      {static_cast<int64_t>(values.size())}, at::kFloat));
+  store_.values_changed();
+}
+
+void Run::add_to_average() {
+  const int64_t span =
+      validation_interval() * static_cast<int64_t>(setup_.config.average_checkpoints);
+  if (state_.update <= state_.total_updates - span) return;
+  const std::vector<float> now = values();
+  if (average_.empty()) average_.assign(now.size(), 0.0f);
+  ++state_.averaged;
+  move_towards(average_, now, 1.0 / state_.averaged);
+}
+
+void Run::save_best() {
+  const std::vector<float> now = values();
+  const tensor::TensorSource source{
+      "parameters", tensor::DType::kF32, {static_cast<int64_t>(now.size())}, now.data()};
+  tensor::write_safetensors(setup_.directory / "checkpoint" / "best.safetensors", {&source, 1},
+                            {{"update", str(state_.update)}});
+}
+
+void Run::validate_and_keep() {
+  std::vector<double> losses;
+  const double mean = validate(&losses);
+  std::string text;
+  for (size_t i = 0; i < losses.size(); ++i) {
+    text += str(i == 0 ? "" : ", ", setup_.watched[i].name, " ", fixed(losses[i], 3));
+  }
+  log_info("train", str("update ", with_commas(state_.update), ": validation loss ", text));
+  add_to_average();
+  if (std::isfinite(mean) && (!state_.best_loss || mean < *state_.best_loss)) {
+    state_.best_loss = mean;
+    state_.best_update = state_.update;
+    state_.bad_validations = 0;
+    // The last weights are there anyway, and a run that improves to its end never needs a copy.
+    if (state_.update < state_.total_updates) save_best();
+  } else if (setup_.config.patience > 0 && ++state_.bad_validations >= setup_.config.patience) {
+    stopped_early_ = true;
+    log_info("train",
+             str("no progress for ", state_.bad_validations, " validations: training stops early"));
+  }
+  refit();
+  state_.next_validation = std::min(state_.update + validation_interval(), state_.total_updates);
+}
+
+void Run::save_checkpoint() {
+  state_.cursor = batches_.cursor().to_string();
+  TrainState saved = state_;
+  saved.elapsed_ms = elapsed_ms();
+  checkpoints_.save(saved, settings_, store_, adam_, average_);
+  last_checkpoint_ms_ = wall_ms();
+}
+
+void Run::save_checkpoint_if_due() {
+  const int every = setup_.config.checkpoint_every;
+  const bool due =
+      every > 0 ? state_.update % every == 0 : wall_ms() - last_checkpoint_ms_ > kCheckpointMs;
+  if (due) save_checkpoint();
+}
+
+TrainResult Run::execute() {
+  begin();
+  while (!finished() && !state_.finished) {
+    const double begin_ms = wall_ms();
+    const UpdateStats stats = one_update();
+    const double ms = wall_ms() - begin_ms;
+    time_plan_.add_update(ms);
+    ++session_updates_;
+    record(stats, ms);
+    if (!state_.schedule_is_final && time_plan_.ready(elapsed_ms())) decide_schedule();
+    if (!forecast_done_ && state_.schedule_is_final && session_updates_ >= kUpdatesBeforeForecast) {
+      forecast();
+    }
+    if (state_.update >= state_.next_validation || finished()) validate_and_keep();
+    if (stop_requested()) {
+      save_checkpoint();
+      progress_.reset();
+      fail(ErrorKind::kInterrupted,
+           str("stopped after update ", with_commas(state_.update), "; its state is saved"),
+           "The same command goes on from there.");
+    }
+    save_checkpoint_if_due();
+  }
+  if (!state_.finished) {
+    state_.finished = true;
+    save_checkpoint();
+  }
+  progress_->finish();
+  return choose_final();
+}
+
+bool Run::load_best(at::Tensor& values) const {
+  const fs::path path = setup_.directory / "checkpoint" / "best.safetensors";
+  if (!fs::exists(path)) return false;
+  const tensor::SafetensorsFile file(path);
+  const tensor::TensorView& view = file.at("parameters");
+  if (view.size() != values.numel()) return false;
+  tensor::copy_floats(view, values.data_ptr<float>());
+  return true;
+}
+
+// Last, averaged and best weights are compared on the same validation sentences.
+TrainResult Run::choose_final() {
+  TrainResult result;
+  result.updates = state_.update;
+  result.minutes = elapsed_ms() / 60'000;
+  result.target_tokens = state_.target_tokens;
+  result.stopped_early = stopped_early_;
+  result.kept = "last";
+  result.valid_loss = validate(&result.losses);
+  std::vector<float> kept = values();
+
+  const auto consider = [&](const std::vector<float>& candidate, const std::string& name) {
+    set_values(candidate);
+    std::vector<double> losses;
+    const double mean = validate(&losses);
+    if (!(mean < result.valid_loss)) return;
+    result.valid_loss = mean;
+    result.losses = losses;
+    result.kept = name;
+    kept = candidate;
+  };
+  if (state_.averaged > 1) consider(average_, str("average of ", state_.averaged));
+  if (state_.best_update < state_.update) {
+    at::Tensor best = at::empty({static_cast<int64_t>(kept.size())}, at::kFloat);
+    if (load_best(best)) {
+      const float* data = best.data_ptr<float>();
+      consider({data, data + best.numel()}, str("best (update ", state_.best_update, ")"));
+    }
+  }
+  set_values(kept);
+  return result;
+}
+
+}  // namespace
+
+TrainResult train(const TrainerSetup& setup) {
+  HAT_DCHECK(!setup.watched.empty());
+  Run run(setup);
+  return run.execute();
+}
+
+}  // namespace hat::train

@@ -1,0 +1,256 @@
+#include "hat/train/trainer.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+
+#include "hat/base/error.h"
+#include "hat/base/stop.h"
+#include "hat/base/strings.h"
+#include "hat/config/json.h"
+#include "tiny_run.h"
+#include "train/stepper.h"
+
+namespace hat::train {
+namespace {
+
+using testing::ScratchFolder;
+using testing::TinyRun;
+
+// Stops the run after its `updates`th validation of data, by a strategy that asks for it.
+class StopAfter : public Strategy {
+ public:
+  StopAfter(const Strategy& inner, int64_t updates) : inner_(inner), updates_(updates) {}
+  std::vector<Path> paths(int64_t update) const override {
+    if (update + 1 == updates_) request_stop(true);
+    return inner_.paths(update);
+  }
+  int most_paths() const override { return inner_.most_paths(); }
+  std::string name() const override { return inner_.name(); }
+
+ private:
+  const Strategy& inner_;
+  int64_t updates_;
+};
+
+void run_and_stop(const fs::path& folder, int64_t updates) {
+  TinyRun run(folder);
+  const StopAfter strategy(run.strategy, updates);
+  TrainerSetup setup{run.setup.network,
+                     strategy,
+                     run.setup.train,
+                     run.setup.valid,
+                     run.setup.config,
+                     run.setup.seed,
+                     run.setup.directory,
+                     run.setup.label,
+                     run.setup.watched,
+                     {},
+                     false,
+                     run.setup.identity,
+                     false};
+  try {
+    train(setup);
+    ADD_FAILURE() << "not stopped";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kInterrupted);
+  }
+  request_stop(false);
+}
+
+std::vector<config::Json> metrics(const fs::path& folder) {
+  std::vector<config::Json> rows;
+  for (const std::string& line : split(read_file(folder / "run" / "metrics.jsonl"), '\n')) {
+    if (!line.empty()) rows.push_back(config::Json::parse(line));
+  }
+  return rows;
+}
+
+TEST(Trainer, LearnsAndSaysWhatItKept) {
+  ScratchFolder folder;
+  TinyRun run(folder.path());
+  run.setup.config.max_updates = 150;
+  const double before = run.valid.evaluate(run.network, 0.1).loss / run.valid.tokens();
+  const TrainResult result = train(run.setup);
+  EXPECT_EQ(result.updates, 150);
+  EXPECT_LT(result.valid_loss, 0.8 * before);
+  ASSERT_EQ(result.losses.size(), 2u);
+  EXPECT_FALSE(result.kept.empty());
+  // The network holds the weights whose loss was reported.
+  run.network.set_architecture(run.space.largest());
+  EXPECT_NEAR(run.valid.evaluate(run.network, 0.1).loss / run.valid.tokens(), result.losses[1],
+              1e-9);
+}
+
+TEST(Trainer, StoppedAnywhereEndsInTheSameBytes) {
+  ScratchFolder straight_folder;
+  TinyRun straight(straight_folder.path());
+  train(straight.setup);
+  for (const int64_t stop : {1, 6, 7, 8, 24, 29}) {
+    SCOPED_TRACE(stop);
+    ScratchFolder folder;
+    run_and_stop(folder.path(), stop);
+    TinyRun resumed(folder.path());
+    const TrainResult result = train(resumed.setup);
+    EXPECT_EQ(result.updates, 30);
+    EXPECT_EQ(resumed.weights(), straight.weights());
+    // No row of metrics twice.
+    int64_t last = 0;
+    for (const config::Json& row : metrics(folder.path())) {
+      EXPECT_GE(row["update"].get<int64_t>(), last);
+      last = row["update"];
+    }
+  }
+}
+
+TEST(Trainer, AFinishedRunIsNotRepeated) {
+  ScratchFolder folder;
+  TinyRun first(folder.path());
+  train(first.setup);
+  TinyRun again(folder.path());
+  const TrainResult result = train(again.setup);
+  EXPECT_EQ(result.updates, 30);
+  EXPECT_EQ(again.weights(), first.weights());
+}
+
+TEST(Trainer, DamagedCheckpointFallsBackToThePrevious) {
+  ScratchFolder folder, straight_folder;
+  TinyRun straight(straight_folder.path());
+  train(straight.setup);
+  run_and_stop(folder.path(), 18);
+  const fs::path latest = folder.path() / "run" / "checkpoint" / "state.safetensors";
+  std::string bytes = read_file(latest);
+  bytes[bytes.size() / 2] ^= 1;  // one bit
+  std::ofstream(latest, std::ios::binary) << bytes;
+  TinyRun resumed(folder.path());
+  train(resumed.setup);
+  EXPECT_EQ(resumed.weights(), straight.weights());
+}
+
+TEST(Trainer, TwoDamagedCheckpointsAreAnError) {
+  ScratchFolder folder;
+  run_and_stop(folder.path(), 18);
+  for (const char* name : {"state.safetensors", "previous.safetensors"}) {
+    fs::resize_file(folder.path() / "run" / "checkpoint" / name, 100);
+  }
+  TinyRun resumed(folder.path());
+  try {
+    train(resumed.setup);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kData);
+    EXPECT_NE(error.hint().find("--restart"), std::string::npos);
+  }
+  resumed.setup.restart = true;
+  EXPECT_EQ(train(resumed.setup).updates, 30);
+}
+
+TEST(Trainer, OtherSettingsDoNotMixIntoARun) {
+  ScratchFolder folder;
+  run_and_stop(folder.path(), 9);
+  TinyRun resumed(folder.path());
+  resumed.setup.config.dropout = 0.3;
+  try {
+    train(resumed.setup);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kConfig);
+    EXPECT_NE(error.message().find("dropout is 0.3"), std::string::npos) << error.message();
+  }
+}
+
+TEST(Trainer, TimeLimitFitsTheSchedule) {
+  ScratchFolder folder;
+  TinyRun run(folder.path());
+  run.setup.config.max_updates = 0;
+  run.setup.config.max_minutes = 0.03;
+  run.setup.config.validate_every = 0;
+  run.setup.config.warmup_updates = 0;
+  const TrainResult result = train(run.setup);
+  EXPECT_GT(result.updates, 5);
+  EXPECT_LT(result.minutes, 1);  // generous: the machine may be busy
+}
+
+TEST(Trainer, EarlyStopKeepsTheBest) {
+  ScratchFolder folder;
+  TinyRun run(folder.path());
+  run.setup.config.max_updates = 2000;
+  run.setup.config.learning_rate = 0.9;  // never gets better for long
+  run.setup.config.patience = 2;
+  const TrainResult result = train(run.setup);
+  EXPECT_TRUE(result.stopped_early);
+  EXPECT_LT(result.updates, 2000);
+}
+
+TEST(Stepper, SplitBatchesGiveTheSameUpdate) {
+  ScratchFolder folder;
+  std::vector<std::vector<float>> results;
+  for (const int parts : {1, 3}) {
+    TinyRun run(folder.path());
+    Adam adam({}, run.network.parameters().values().numel(), run.network.parameters().size());
+    const FixedArchitecture strategy(run.space.largest());
+    Stepper stepper(run.network, strategy, adam,
+                    {.dropout = {},
+                     .label_smoothing = 0.1,
+                     .clip_norm = 1,
+                     .seed = 1,
+                     .whole_tensors = false,
+                     .teacher = {}});
+    stepper.set_split(parts);
+    data::BatchIterator batches(run.train_set, {.batch_tokens = 300});
+    std::vector<TensorBatch> batch = {to_tensors(data::make_batch(run.train_set, batches.next()))};
+    const UpdateStats stats = stepper.run(0, batch, 1e-4);
+    EXPECT_GT(stats.gradient_norm, 0);
+    EXPECT_EQ(stats.tokens, batch[0].tokens);
+    results.push_back(run.weights());
+  }
+  double worst = 0;
+  for (size_t i = 0; i < results[0].size(); ++i) {
+    worst = std::max<double>(worst, std::abs(results[0][i] - results[1][i]));
+  }
+  EXPECT_LT(worst, 2.1e-4);  // Adam's first step is the rate in either direction
+}
+
+TEST(Stepper, SmallNetworksLeaveTheRestAlone) {
+  ScratchFolder folder;
+  TinyRun run(folder.path());
+  const std::vector<float> before = run.weights();
+  Adam adam({}, run.network.parameters().values().numel(), run.network.parameters().size());
+  const FixedArchitecture strategy(run.space.smallest());
+  Stepper stepper(run.network, strategy, adam,
+                  {.dropout = {},
+                   .label_smoothing = 0.1,
+                   .clip_norm = 1,
+                   .seed = 1,
+                   .whole_tensors = false,
+                   .teacher = {}});
+  data::BatchIterator batches(run.train_set, {.batch_tokens = 300});
+  stepper.run(0, {to_tensors(data::make_batch(run.train_set, batches.next()))}, 1e-3);
+  const std::vector<float> after = run.weights();
+  const model::ParameterStore& store = run.network.parameters();
+  const int fc1 = store.find("encoder.layers.0.fc1.weight");
+  const int skipped = store.find("encoder.layers.1.fc1.weight");
+  ASSERT_GE(fc1, 0);
+  ASSERT_GE(skipped, 0);
+  const model::Parameter& p = store[fc1];
+  const arch::Architecture small = run.space.smallest();
+  for (int64_t row = 0; row < p.rows; ++row) {
+    for (int64_t column = 0; column < p.cols; ++column) {
+      const bool inside = row < small.encoder[0].ffn_dim && column < small.encoder_embed_dim;
+      const int64_t at = p.offset + row * p.cols + column;
+      if (!inside) {
+        ASSERT_EQ(before[at], after[at]) << row << ", " << column;
+      }
+    }
+  }
+  EXPECT_EQ(adam.steps()[fc1], 1);
+  EXPECT_EQ(adam.steps()[skipped], 0);
+  // Nothing is left over for the next update.
+  EXPECT_EQ(run.network.parameters().gradients().abs().max().item<float>(), 0.0f);
+  EXPECT_TRUE(store.touched().empty());
+}
+
+}  // namespace
+}  // namespace hat::train
