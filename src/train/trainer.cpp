@@ -20,6 +20,7 @@
 #include "hat/train/checkpoint.h"
 #include "hat/train/schedule.h"
 #include "precision_choice.h"
+#include "run_records.h"
 #include "stepper.h"
 #include "time_plan.h"
 
@@ -42,33 +43,6 @@ data::BatchOptions batch_options(const TrainerSetup& setup) {
           .max_rows = 0,
           .seed = setup.seed,
           .shuffle = true};
-}
-
-// Everything that decides the bytes of the result, so that a resumed run cannot silently mix two.
-config::OrderedJson settings_of(const TrainerSetup& setup) {
-  config::TrainConfig config = setup.config;
-  config::OrderedJson settings = setup.identity;
-  settings["seed"] = setup.seed;
-  settings["strategy"] = setup.strategy.name();
-  const config::OrderedJson options = config::to_json(config::schema_of(config));
-  for (const auto& [key, value] : options.items()) {
-    // How often state is saved changes nothing; a time limit is fitted once and kept in the state.
-    if (key == "checkpoint_every" || key == "max_minutes" || key == "strategy") continue;
-    settings[str("train.", key)] = value;
-  }
-  return settings;
-}
-
-// Drops rows of updates that the resumed run will do again.
-void cut_metrics(const fs::path& path, int64_t update) {
-  if (!fs::exists(path)) return;
-  std::string kept;
-  for (const std::string& line : split(read_file(path), '\n')) {
-    if (line.empty()) continue;
-    const config::Json row = config::Json::parse(line, nullptr, false);
-    if (row.is_object() && row.value("update", int64_t{0}) <= update) kept += line + "\n";
-  }
-  write_file_atomic(path, kept);
 }
 
 class Run {
