@@ -70,10 +70,12 @@ Activations ActivationBuffer::prepare(WeightType type, const float* x, size_t ld
   auto* group_sums = reinterpret_cast<int32_t*>(memory + layout.group_sums);
   auto* wide = reinterpret_cast<int16_t*>(memory + layout.wide);
   const size_t k_pad = round_up(k, kGroup);
+  const bool with_groups = type == WeightType::kInt4;
+  const bool with_wide = type == WeightType::kInt8 && table.wide_activations;
   const auto quantize = [&](size_t row) {
     table.quantize_row(x + row * ldx, k, q + row * k_pad, scales + row, sums + row,
-                       group_sums + row * (k_pad / kGroup));
-    if (!table.wide_activations) return;
+                       with_groups ? group_sums + row * (k_pad / kGroup) : nullptr);
+    if (!with_wide) return;
     for (size_t i = row * k_pad; i < (row + 1) * k_pad; ++i) wide[i] = q[i];
   };
   if (pool != nullptr && uint64_t{m} * k >= kMinValuesToSplit) {
@@ -84,8 +86,8 @@ Activations ActivationBuffer::prepare(WeightType type, const float* x, size_t ld
   result.q = q;
   result.scales = scales;
   result.sums = sums;
-  result.group_sums = group_sums;
-  if (table.wide_activations) result.wide = wide;
+  if (with_groups) result.group_sums = group_sums;
+  if (with_wide) result.wide = wide;
   return result;
 }
 

@@ -85,6 +85,11 @@ template <class F>
 inline float sum_of(const float* x, uint32_t n, F f) {
   Lanes total = Lanes::zero();
   uint32_t i = 0;
+  for (; i + 32 <= n; i += 32) {
+    const Lanes a = f(Lanes::load(x + i));
+    const Lanes b = f(Lanes::load(x + i + 16));
+    total = (total + a) + b;
+  }
   for (; i + 16 <= n; i += 16) total = total + f(Lanes::load(x + i));
   if (i < n) {
     float part[16] = {};
@@ -177,28 +182,37 @@ constexpr float kSmallestRow = 1e-30f;
 
 void quantize_row(const float* x, uint32_t k, int8_t* q, float* scale, int32_t* sum,
                   int32_t* group_sums) {
-  Lanes most = Lanes::zero();
-  for (uint32_t i = 0; i < k; i += 16) {
-    most = Lanes::max(Lanes::abs(load_up_to(x + i, k - i, 0.0f)), most);
+  Lanes most[2] = {Lanes::zero(), Lanes::zero()};
+  uint32_t i = 0;
+  for (; i + 32 <= k; i += 32) {
+    most[0] = Lanes::max(Lanes::abs(Lanes::load(x + i)), most[0]);
+    most[1] = Lanes::max(Lanes::abs(Lanes::load(x + i + 16)), most[1]);
   }
-  const float top = most.largest();
+  for (; i < k; i += 16) {
+    most[0] = Lanes::max(Lanes::abs(load_up_to(x + i, k - i, 0.0f)), most[0]);
+  }
+  const float top = Lanes::max(most[0], most[1]).largest();
   const bool nothing = !(top >= kSmallestRow);
   const Lanes factor = Lanes::set1(nothing ? 0.0f : 127.0f / top);
   *scale = nothing ? 0.0f : top / 127.0f;
-  int32_t total = 0;
-  const uint32_t groups = (k + 31) / 32;
-  for (uint32_t g = 0; g < groups; ++g) {
-    int8_t* out = q + g * 32;
-    for (uint32_t i = g * 32; i < g * 32 + 32; i += 16) {
-      const Lanes v = i < k ? load_up_to(x + i, k - i, 0.0f) : Lanes::zero();
-      (v * factor).store_int8(q + i);
-    }
-    int32_t group = 0;
-    for (int i = 0; i < 32; ++i) group += out[i];
-    group_sums[g] = group;
-    total += group;
+  // Sums of rounded values are whole and below 2^24, hence exact in any order.
+  const Lanes magic = Lanes::set1(kRoundMagic);
+  Lanes total = Lanes::zero();
+  for (i = 0; i < k; i += kGroup) {
+    const bool whole = i + kGroup <= k;
+    const bool second = i + 16 < k;
+    const Lanes a = (whole ? Lanes::load(x + i) : load_up_to(x + i, k - i, 0.0f)) * factor;
+    const Lanes b = (whole    ? Lanes::load(x + i + 16)
+                     : second ? load_up_to(x + i + 16, k - i - 16, 0.0f)
+                              : Lanes::zero()) *
+                    factor;
+    a.store_int8(q + i);
+    b.store_int8(q + i + 16);
+    const Lanes both = ((a + magic) - magic) + ((b + magic) - magic);
+    total = total + both;
+    if (group_sums != nullptr) group_sums[i / kGroup] = round_to_int(both.sum());
   }
-  *sum = total;
+  *sum = round_to_int(total.sum());
 }
 
 }  // namespace

@@ -58,7 +58,7 @@ struct Activations {
   const int8_t* q = nullptr;            ///< [m][k_pad], zero beyond k
   const float* scales = nullptr;        ///< [m]
   const int32_t* sums = nullptr;        ///< [m], sum of q
-  const int32_t* group_sums = nullptr;  ///< [m][k_pad / 32], sum of q over each group
+  const int32_t* group_sums = nullptr;  ///< [m][k_pad / 32], sum of q over each group; int4 only
   const int16_t* wide = nullptr;        ///< [m][k_pad], q again, if Kernels::wide_activations
 };
 
@@ -100,7 +100,7 @@ struct Kernels {
   void (*gemm_fp32)(const GemmTask& task, uint32_t begin, uint32_t end);
   void (*gemm_int8)(const GemmTask& task, uint32_t begin, uint32_t end);
   void (*gemm_int4)(const GemmTask& task, uint32_t begin, uint32_t end);
-  /// One row: q [k_pad], its scale and sums (k_pad = k rounded up to 32).
+  /// One row: q [k_pad], its scale and sums (k_pad = k rounded up to 32). group_sums may be null.
   void (*quantize_row)(const float* x, uint32_t k, int8_t* q, float* scale, int32_t* sum,
                        int32_t* group_sums);
 
