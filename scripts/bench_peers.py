@@ -109,9 +109,9 @@ def ctranslate2_model(case, folder):
     spec.register_source_vocabulary(words)
     spec.register_target_vocabulary(words)
     if case.shortlist:
-        spec.register_vocabulary_mapping(os.path.join(folder, "map.txt"))
         with open(os.path.join(folder, "map.txt"), "w") as file:
             file.write("\t" + " ".join(words[4:4 + case.shortlist]) + "\n")
+        spec.register_vocabulary_mapping(os.path.join(folder, "map.txt"))
     spec.validate()
     spec.optimize(quantization="int8" if case.precision == "int8" else None)
     spec.save(folder)

@@ -377,6 +377,14 @@ WeightType weight_type(arch::Precision precision) {
   HAT_DCHECK(false);
 }
 
+ModelBytes aligned_copy(std::span<const std::byte> bytes) {
+  const size_t size = (bytes.size() + kAlignment) / kAlignment * kAlignment;
+  auto* memory = static_cast<std::byte*>(std::aligned_alloc(kAlignment, size));
+  if (memory == nullptr) throw std::bad_alloc();
+  std::copy(bytes.begin(), bytes.end(), memory);
+  return ModelBytes({memory, free_bytes}, {memory, bytes.size()});
+}
+
 ModelBytes build_model(const ModelSpec& spec, const TensorSource& tensors) {
   check_spec(spec);
   ModelBytes model = Builder(spec, tensors).build();

@@ -94,6 +94,9 @@ class ModelBytes {
   std::span<const std::byte> view_;
 };
 
+/// The bytes of a file in memory of the right alignment.
+ModelBytes aligned_copy(std::span<const std::byte> bytes);
+
 /// Quantises, packs and serialises. Throws kConfig for a spec that the runtime cannot run and kData
 /// when a tensor has another shape than the architecture asks for, or values that are not finite.
 ModelBytes build_model(const ModelSpec& spec, const TensorSource& tensors);
