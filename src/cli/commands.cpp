@@ -6,8 +6,9 @@ namespace hat::cli {
 
 std::vector<Command> all_commands() {
   return {
-      train_super_command(), train_predictor_command(), finetune_command(), score_worker_command(),
-      describe_command(),    doctor_command(),          import_command(),   config_command(),
+      init_command(),     prepare_command(),  train_super_command(),  train_predictor_command(),
+      finetune_command(), evaluate_command(), score_worker_command(), describe_command(),
+      doctor_command(),   import_command(),   config_command(),
   };
 }
 

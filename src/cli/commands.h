@@ -6,6 +6,9 @@
 namespace hat::cli {
 
 Command config_command();
+Command evaluate_command();
+Command init_command();
+Command prepare_command();
 Command describe_command();
 Command doctor_command();
 Command finetune_command();
