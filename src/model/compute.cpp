@@ -36,9 +36,8 @@ void configure_process(int threads) {
 #if defined(__GLIBC__)
   // Activations are tens of megabytes each: by default every one of them is mapped, zeroed page by
   // page and unmapped again at each step.
-  constexpr int kLargest = 1 << 30;
-  mallopt(M_MMAP_THRESHOLD, kLargest);
-  mallopt(M_TRIM_THRESHOLD, kLargest);
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
   mallopt(M_TOP_PAD, 64 << 20);
 #endif
 }

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "hat/base/error.h"
+#include "model/parallel.h"
 
 namespace hat::model {
 namespace {
@@ -172,10 +173,13 @@ Stream embed_tokens(Slices& slices, const Slice& table, const at::Tensor& tokens
   return {outputs[0], outputs.back()};
 }
 
-at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                     const AttentionShape& shape, const at::Tensor& mask, bool causal,
-                     kernels::Dropout drop) {
-  const int64_t channels = q.size(1);
+namespace {
+
+/// Attention by operators of ATen: other devices, and sentences too long for the caches.
+at::Tensor attention_by_aten(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                             const AttentionShape& shape, const at::Tensor& mask, bool causal,
+                             kernels::Dropout drop) {
+  const int64_t channels = q.size(-1);
   const int64_t head_dim = channels / shape.heads;
   const auto split = [&](const at::Tensor& x, int64_t length) {
     return x.view({shape.batch, length, shape.heads, head_dim}).transpose(1, 2);
@@ -184,13 +188,12 @@ at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
   const at::Tensor keys = split(k, shape.keys);
   const at::Tensor values = split(v, shape.keys);
   const double scale = 1.0 / std::sqrt(static_cast<double>(head_dim));
-  std::optional<at::Tensor> bias;
-  if (mask.defined()) bias = mask.to(q.scalar_type());
   at::Tensor mixed;
   if (drop.threshold == 0) {
+    std::optional<at::Tensor> bias;
+    if (mask.defined()) bias = mask.to(q.scalar_type());
     mixed = at::scaled_dot_product_attention(queries, keys, values, bias, 0.0, causal, scale);
   } else {
-    // Dropout of probabilities needs them: the long way, differentiated by autograd.
     at::Tensor scores = at::matmul(queries * scale, keys.transpose(2, 3)).to(at::kFloat);
     if (mask.defined()) scores = scores + mask;
     if (causal) {
@@ -205,6 +208,85 @@ at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
     mixed = at::matmul(probabilities.to(q.scalar_type()), values);
   }
   return mixed.transpose(1, 2).reshape({shape.batch * shape.queries, channels});
+}
+
+/// Scores of one head beyond this leave the second-level cache.
+constexpr int64_t kLargestScores = int64_t{1} << 17;
+
+kernels::AttentionShape kernel_shape(const at::Tensor& q, const at::Tensor& k,
+                                     const AttentionShape& shape, const at::Tensor& mask,
+                                     bool causal, kernels::Dropout drop) {
+  kernels::AttentionShape s;
+  s.queries = shape.queries;
+  s.keys = shape.keys;
+  s.heads = shape.heads;
+  s.head_dim = q.size(-1) / shape.heads;
+  s.query_row_stride = q.stride(-2);
+  s.query_batch_stride = shape.queries * s.query_row_stride;
+  s.key_row_stride = k.stride(-2);
+  // Keys of a cache are [batch, keys, channels] with room for more between sentences.
+  s.key_batch_stride = k.dim() == 3 ? k.stride(0) : shape.keys * s.key_row_stride;
+  s.scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(s.head_dim)));
+  s.causal = causal;
+  s.mask = data<float>(mask);
+  s.drop = drop;
+  return s;
+}
+
+/// Splits heads of all sentences among threads, with scratch memory for each.
+template <class F>
+void for_heads(int64_t batch, const kernels::AttentionShape& s, const F& f) {
+  const int64_t work = std::max<int64_t>(1, s.queries * s.keys * s.head_dim);
+  const int64_t grain = std::max<int64_t>(1, 8 * kGrainElements / work);
+  at::parallel_for(0, batch * s.heads, grain, [&](int64_t first, int64_t last) {
+    std::vector<float> scratch(static_cast<size_t>(kernels::attention_scratch(s)));
+    f(scratch.data(), first, last);
+  });
+}
+
+}  // namespace
+
+at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                     const AttentionShape& shape, const at::Tensor& mask, bool causal,
+                     kernels::Dropout drop) {
+  if (!q.is_cpu() || shape.queries * shape.keys > kLargestScores)
+    return attention_by_aten(q, k, v, shape, mask, causal, drop);
+  return record({q, k, v}, [&](Backward* backward) -> Tensors {
+    HAT_DCHECK(q.stride(-1) == 1 && k.stride(-1) == 1 && k.strides() == v.strides());
+    const kernels::AttentionShape s = kernel_shape(q, k, shape, mask, causal, drop);
+    const at::Tensor out = at::empty({shape.batch * shape.queries, q.size(-1)}, q.options());
+    const at::Tensor log_sums =
+        backward ? at::empty({shape.batch * shape.heads, shape.queries}, at::kFloat) : at::Tensor();
+    with_type(q.scalar_type(), [&](auto* type) {
+      using T = std::remove_pointer_t<decltype(type)>;
+      for_heads(shape.batch, s, [&](float* scratch, int64_t first, int64_t last) {
+        kernels::table<T>(kernels::best_isa())
+            .attention(data<T>(q), data<T>(k), data<T>(v), s, data<T>(out), data<float>(log_sums),
+                       scratch, first, last);
+      });
+    });
+    if (backward) {
+      *backward = [s, q = q.detach(), k = k.detach(), v = v.detach(), mask, log_sums,
+                   batch = shape.batch](const Tensors& gradients) -> Tensors {
+        if (!gradients[0].defined()) return Tensors(3);
+        const at::Tensor dout = gradients[0].contiguous();
+        const at::Tensor dq = at::empty(q.sizes(), q.options());
+        const at::Tensor dk = at::empty(k.sizes(), k.options());
+        const at::Tensor dv = at::empty(v.sizes(), v.options());
+        with_type(q.scalar_type(), [&](auto* type) {
+          using T = std::remove_pointer_t<decltype(type)>;
+          for_heads(batch, s, [&](float* scratch, int64_t first, int64_t last) {
+            kernels::table<T>(kernels::best_isa())
+                .attention_backward(data<T>(dout), data<T>(q), data<T>(k), data<T>(v),
+                                    data<float>(log_sums), s, data<T>(dq), data<T>(dk), data<T>(dv),
+                                    scratch, first, last);
+          });
+        });
+        return {dq, dk, dv};
+      };
+    }
+    return {out};
+  })[0];
 }
 
 }  // namespace hat::model

@@ -1,5 +1,6 @@
 #include "model/kernels/kernels.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <string>
 
@@ -44,6 +45,15 @@ uint32_t dropout_hash(uint32_t key0, uint32_t key1, uint32_t index) {
   x = (x ^ (x >> 13)) + key1;
   x *= 0xc2b2ae35u;
   return x ^ (x >> 16);
+}
+
+int64_t attention_scratch(const AttentionShape& shape) {
+  const auto padded = [](int64_t n) { return (n + 15) / 16 * 16; };
+  const int64_t keys = padded(shape.keys);
+  const int64_t dim = padded(shape.head_dim);
+  // q, dout, and a result as long as the longer side; k, v and both transposed; two score matrices.
+  return (2 * shape.queries + std::max(shape.queries, shape.keys)) * dim + 2 * shape.keys * dim +
+         2 * shape.head_dim * keys + 2 * shape.queries * keys + 16;
 }
 
 Isa best_isa() {

@@ -28,6 +28,23 @@ struct Rows {
   int64_t dim = 0;
 };
 
+/// Attention of some heads: softmax(q k^T scale + mask) v. Row r of a sentence's tensor starts at
+/// sentence * batch_stride + r * row_stride, head h of it h * head_dim further.
+struct AttentionShape {
+  int64_t queries = 0;  ///< tokens a sentence
+  int64_t keys = 0;
+  int64_t heads = 0;
+  int64_t head_dim = 0;
+  int64_t query_batch_stride = 0, query_row_stride = 0;
+  int64_t key_batch_stride = 0, key_row_stride = 0;  ///< keys and values alike
+  float scale = 1;
+  bool causal = false;
+  const float* mask = nullptr;  ///< [sentences, keys], added; null: none
+  Dropout drop;                 ///< of probabilities; element ((sentence, head), query, key)
+};
+/// Floats of scratch memory that the attention kernels need.
+int64_t attention_scratch(const AttentionShape& shape);
+
 /// The kernels of one instruction set, for activations of type T (float or Bf16). The residual
 /// stream is always float; `low` outputs are copies of it in T for the next matrix product, null
 /// when T is float.
@@ -68,6 +85,14 @@ struct Table {
   void (*cross_entropy)(T* logits, const int64_t* targets, const T* teacher, float smoothing,
                         float teacher_weight, float temperature, float gradient_scale,
                         bool gradient, double* loss, Rows rows);
+  /// Heads [first, last) counted over all sentences. `out` is dense [sentences, queries, heads *
+  /// head_dim]; `log_sums` [sentences * heads, queries] may be null.
+  void (*attention)(const T* q, const T* k, const T* v, const AttentionShape& shape, T* out,
+                    float* log_sums, float* scratch, int64_t first, int64_t last);
+  /// Gradients for q, k and v, dense like `out`.
+  void (*attention_backward)(const T* dout, const T* q, const T* k, const T* v,
+                             const float* log_sums, const AttentionShape& shape, T* dq, T* dk,
+                             T* dv, float* scratch, int64_t first, int64_t last);
 };
 
 /// Counters of dropout as the kernels use them, for the ATen path and tests.

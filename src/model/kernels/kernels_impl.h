@@ -394,6 +394,8 @@ void cross_entropy(T* logits, const int64_t* targets, const T* teacher, float sm
   }
 }
 
+#include "model/kernels/attention_impl.h"
+
 template <class T>
 constexpr Table<T> make_table() {
   return {bias_activation<T>,
@@ -405,7 +407,9 @@ constexpr Table<T> make_table() {
           embed<T>,
           embed_backward<T>,
           accumulate<T>,
-          cross_entropy<T>};
+          cross_entropy<T>,
+          attention<T>,
+          attention_backward<T>};
 }
 
 }  // namespace
