@@ -311,7 +311,7 @@ ModelBytes Builder::build() {
   model.add_compat_positions(spec_.options.compat);
   model.add_encoder_position_width(static_cast<uint32_t>(spec_.encoder_position_width));
   model.add_decoder_position_width(static_cast<uint32_t>(spec_.decoder_position_width));
-  model.add_layer_norm_epsilon(static_cast<float>(spec_.options.layer_norm_epsilon));
+  model.add_layer_norm_epsilon(spec_.options.layer_norm_epsilon);
   model.add_max_positions(static_cast<uint32_t>(spec_.options.max_positions));
   model.add_encoder_embed_scale(scale(spec_.encoder_embed_scale, encoder_width()));
   model.add_decoder_embed_scale(scale(spec_.decoder_embed_scale, decoder_width()));

@@ -107,8 +107,8 @@ void Reader::sizes() {
   net_.activation = activation == 1 ? Activation::kGelu : Activation::kRelu;
   options.compat = model_.compat_positions();
   options.scale_embeddings_by_super = model_.scale_embeddings_by_super();
-  options.layer_norm_epsilon = positive(model_.layer_norm_epsilon(), "layer_norm_epsilon");
-  net_.epsilon = model_.layer_norm_epsilon();
+  options.layer_norm_epsilon = model_.layer_norm_epsilon();
+  net_.epsilon = positive(static_cast<float>(model_.layer_norm_epsilon()), "layer_norm_epsilon");
   options.max_positions =
       static_cast<int>(in_range(model_.max_positions(), 3, kMaxPositions, "max_positions"));
   net_.encoder_position_width =

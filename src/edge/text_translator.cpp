@@ -47,6 +47,7 @@ TextTranslator::TextTranslator(std::shared_ptr<const Model> model, int threads)
 
 void TextTranslator::split(const std::string& text, size_t line, const TextOptions& options,
                            std::vector<Segment>* segments) const {
+  if (text.find_first_not_of(" \t\v\f\r\n") == std::string::npos) return;
   const std::vector<int> tokens = source_tokenizer_.encode(text);
   const size_t positions = static_cast<size_t>(model().options().max_positions) - 1;
   const size_t longest =
