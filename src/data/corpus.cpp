@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "data/words.h"
 #include "hat/base/error.h"
 #include "hat/base/progress.h"
 #include "hat/base/rng.h"
@@ -25,12 +26,7 @@ uint64_t pair_hash(std::string_view source, std::string_view target) {
 
 size_t count_words(std::string_view line) {
   size_t words = 0;
-  bool inside = false;
-  for (char c : line) {
-    const bool blank = c == ' ' || c == '\t';
-    words += !blank && !inside;
-    inside = !blank;
-  }
+  for_each_word(line, [&](std::string_view) { ++words; });
   return words;
 }
 
@@ -232,7 +228,7 @@ CorpusSummary inspect(const ParallelCorpus& corpus) {
     }
     if (words.size() < kMostDistinctWords) {
       for (std::string_view side : {source, target}) {
-        for (const std::string& word : split_words(side)) words.insert(hash64(word));
+        for_each_word(side, [&](std::string_view word) { words.insert(hash64(word)); });
       }
     }
   });

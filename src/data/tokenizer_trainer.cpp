@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "data/words.h"
 #include "hat/base/error.h"
 #include "hat/base/rng.h"
 #include "hat/base/strings.h"
@@ -41,10 +42,10 @@ TextSize measure(const std::vector<std::string>& sentences) {
   TextSize size;
   std::unordered_set<uint64_t> seen;
   for (const std::string& sentence : sentences) {
-    for (const std::string& word : split_words(sentence)) {
+    for_each_word(sentence, [&](std::string_view word) {
       ++size.words;
       seen.insert(hash64(word));
-    }
+    });
   }
   size.distinct_words = seen.size();
   return size;
