@@ -74,8 +74,10 @@ double matrix_bytes(int64_t rows, int64_t columns, Precision precision) {
       return 4 * r * c;
     case Precision::kInt8:
       return r * c + 8 * r;  // weights; scale and sum of each row
-    case Precision::kInt4:
-      return r * c / 2 + 4 * r * static_cast<double>((columns + kInt4Group - 1) / kInt4Group);
+    case Precision::kInt4: {
+      const auto groups = (columns + kInt4Group - 1) / kInt4Group;
+      return r * c / 2 + 4 * r * static_cast<double>(groups);
+    }
   }
   return 0;
 }

@@ -27,7 +27,7 @@ fs::path shipped_space_path(const std::string& name) {
   folders.emplace_back(HAT_CONFIG_DIR);
 #endif
   for (const fs::path& folder : folders) {
-    const fs::path path = folder / "spaces" / (name + ".json");
+    fs::path path = folder / "spaces" / (name + ".json");
     std::error_code error;
     if (fs::exists(path, error)) return path;
   }

@@ -30,7 +30,7 @@ struct LayerTotals {
 
   void add(const EncoderLayer& layer);
   /// A span reaching beyond the first encoder layer counts as what exists.
-  void add(const DecoderLayer& layer, int encoder_layers);
+  void add(const DecoderLayer& layer, int available_layers);
 };
 
 LayerTotals layer_totals(const Architecture& architecture);
