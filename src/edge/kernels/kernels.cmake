@@ -19,6 +19,13 @@ set(_flags_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma 
 list(APPEND _flags_avx512 -Wno-uninitialized -Wno-maybe-uninitialized)
 set(_flags_neon -march=armv8-a)
 set(_flags_neondot -march=armv8.2-a+dotprod)
+if(HAT_SANITIZE MATCHES "undefined")
+  # Checking every operation of unrolled loops takes the compiler minutes; scalar.cpp and the generic code
+  # stay checked.
+  foreach(isa IN ITEMS avx2 avxvnni avxvnni_evex avx512 neon neondot)
+    list(APPEND _flags_${isa} -fno-sanitize=undefined)
+  endforeach()
+endif()
 # Files of another architecture compile to nothing.
 foreach(isa IN LISTS _kernel_isas)
   set_source_files_properties(${_kernels}/${isa}.cpp PROPERTIES
