@@ -114,7 +114,8 @@ void transpose_keys(const float* k, size_t ld, uint32_t length, uint32_t d, floa
 // Measuring.
 
 /// GB/s (powers of ten) at which `threads` threads together read a block of `bytes`, each its part:
-/// the best of several passes within about 0.2 s. The block is allocated and written first.
+/// the best megabyte of several passes within about 0.2 s. The block is allocated and written
+/// first.
 double measure_read_bandwidth_gbps(size_t bytes, int threads);
 
 struct GemmTiming {
