@@ -5,11 +5,23 @@
 namespace hat::cli {
 
 std::vector<Command> all_commands() {
+  // clang-format off: one a line, so that two changes seldom meet
   return {
-      init_command(),     prepare_command(),  train_super_command(),  train_predictor_command(),
-      finetune_command(), evaluate_command(), score_worker_command(), describe_command(),
-      doctor_command(),   import_command(),   config_command(),
+      init_command(),
+      prepare_command(),
+      train_super_command(),
+      devices_command(),
+      measure_latency_command(),
+      train_predictor_command(),
+      finetune_command(),
+      evaluate_command(),
+      score_worker_command(),
+      describe_command(),
+      doctor_command(),
+      import_command(),
+      config_command(),
   };
+  // clang-format on
 }
 
 }  // namespace hat::cli
