@@ -174,7 +174,7 @@ MeasureReply AgentClient::measure(const MeasureRequest& request) {
                          {"threads", request.threads},
                          {"warmup", request.warmup},
                          {"repetitions", request.repetitions},
-                         {"time_limit_ms", request.time_limit_ms},
+                         {"time_limit_ms", static_cast<int64_t>(request.time_limit_ms)},
                          {"shortlist", request.shortlist}};
   if (request.anchor) {
     message["anchor"] = {{"architecture", arch::to_json(*request.anchor)},

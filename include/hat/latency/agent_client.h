@@ -36,7 +36,7 @@ struct MeasureRequest {
   int threads = 1;
   int warmup = 3;
   int repetitions = 30;
-  double time_limit_ms = 10'000;
+  double time_limit_ms = 10'000;  ///< whole milliseconds are sent
   int shortlist = 0;
   std::optional<arch::Architecture> anchor;
   int anchor_every = 1;
