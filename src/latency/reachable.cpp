@@ -145,6 +145,7 @@ std::vector<GeneCost> Predictor::gene_costs(const arch::SearchSpace& space) cons
   std::vector<GeneCost> result;
   const std::vector<SlotGroup> groups = slot_groups(space);
   for (size_t gene = 0; gene < groups.size(); ++gene) {
+    if (groups[gene].slots.empty()) continue;  // a gene with one choice has no slot
     GeneCost cost;
     cost.gene = space.genes()[gene].name;
     for (int choice = 0; choice < groups[gene].choices; ++choice) {

@@ -95,6 +95,7 @@ class Predictor {
   Reachable reachable(const arch::SearchSpace& space) const;
   /// Fixed part first, then each cost feature that has a price; they add up to predict_ms.
   std::vector<Contribution> explain(const arch::Architecture& architecture) const;
+  /// Genes with a single choice are left out.
   std::vector<GeneCost> gene_costs(const arch::SearchSpace& space) const;
 
   const PredictorScope& scope() const { return scope_; }
