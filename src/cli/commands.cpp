@@ -13,6 +13,7 @@ std::vector<Command> all_commands() {
       devices_command(),
       measure_latency_command(),
       train_predictor_command(),
+      search_command(),
       finetune_command(),
       evaluate_command(),
       score_worker_command(),

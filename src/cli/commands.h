@@ -16,6 +16,7 @@ Command finetune_command();
 Command import_command();
 Command measure_latency_command();
 Command score_worker_command();
+Command search_command();
 Command train_predictor_command();
 Command train_super_command();
 

@@ -26,7 +26,7 @@ constexpr int kTriesFactor = 50;     // random draws for each different network 
 }  // namespace
 
 std::vector<std::string> algorithm_names() {
-  return {"nsga2", "original", "random", "depth_sweep", "uniform"};
+  return {"nsga2", "evolution", "random", "depth_sweep", "uniform"};
 }
 
 const Candidate* best_of(const std::vector<Candidate>& pool, const std::vector<Limit>& limits) {
@@ -85,6 +85,12 @@ Searcher::Searcher(const Problem& problem, Evaluator& evaluator, Options options
 void Searcher::set_limits(size_t goal, std::vector<Limit> limits, Genotype anchor) {
   goals_[goal].limits = std::move(limits);
   anchors_[goal] = std::move(anchor);
+}
+
+void Searcher::adopt(std::vector<Candidate> scored) {
+  for (Candidate& candidate : scored) {
+    if (taken_.insert(candidate.key).second) pool_.push_back(std::move(candidate));
+  }
 }
 
 void Searcher::report(int extra) {
@@ -297,7 +303,7 @@ void Searcher::original_run(int evaluations) {
 
 void Searcher::run(int evaluations) {
   if (options_.algorithm == "random") return random_run(evaluations);
-  if (options_.algorithm == "original") return original_run(evaluations);
+  if (options_.algorithm == "evolution") return original_run(evaluations);
   if (options_.algorithm != "nsga2") {
     for (const Goal& goal : goals_) {
       const size_t most = static_cast<size_t>(std::max(evaluations, 0));

@@ -12,7 +12,7 @@
 namespace hat::search {
 
 struct Options {
-  /// "nsga2", "original", "random", "depth_sweep", "uniform".
+  /// "nsga2", "evolution", "random", "depth_sweep", "uniform".
   std::string algorithm = "nsga2";
   /// Different networks to score.
   int evaluations = 300;
@@ -47,6 +47,9 @@ class Searcher {
   void run(int evaluations);
   /// Replaces the limits of a goal, after measurements showed the predictor's bias.
   void set_limits(size_t goal, std::vector<Limit> limits, Genotype anchor);
+
+  /// Takes scored networks without asking for anything; run() then goes on from them.
+  void adopt(std::vector<Candidate> scored);
 
   /// Everything scored, in order.
   const std::vector<Candidate>& pool() const { return pool_; }

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "hat/search/searcher.h"
+
+namespace hat::search {
+
+/// Real values of one cost, in the order of the candidates: latencies measured on a device.
+using Measure = std::function<std::vector<double>(const std::vector<Candidate>&)>;
+
+struct FinishOptions {
+  int finalists = 5;   ///< measured in each round
+  int shortlist = 20;  ///< scored on `sentences` before that
+  int sentences = 0;   ///< of the last scoring; 0: all
+  int rounds = 4;
+  /// Networks scored anew, near the corrected budget, when measurements show that the predictor is
+  /// off.
+  int extra_evaluations = 24;
+  /// A network keeps the budget when its measured value does with this share to spare: what
+  /// measuring again may differ by.
+  double margin = 0.01;
+  /// Below this share of the budget unused there is nothing to fill.
+  double slack = 0.02;
+  /// Losses nearer than this share count as equal: then the fuller network wins, as it gains more
+  /// from finetuning.
+  double tie = 5e-4;
+};
+
+struct Finalist {
+  Candidate candidate;  ///< loss on FinishOptions::sentences
+  double measured = 0;  ///< NaN: not measured
+  bool keeps = false;   ///< by measurement, or by prediction where nothing is measured
+};
+
+struct Finish {
+  std::vector<Finalist> finalists;  ///< by rising loss
+  int winner = -1;  ///< index into finalists; -1: none keeps the budget by measurement
+  /// Median of measured over predicted; 1 when nothing was measured.
+  double bias = 1;
+  bool measured = false;
+};
+
+/// Ends a search: the best networks of a goal are scored on more sentences, then measured; when the
+/// predictor proves off, the limit is corrected by what was measured, more networks near it are
+/// scored, and the best of those measured, for a few rounds. `measured_cost` is the index of the
+/// cost that `measure` gives; without `measure` the predicted costs decide.
+class Finisher {
+ public:
+  Finisher(Searcher& searcher, Evaluator& evaluator, FinishOptions options)
+      : searcher_(searcher), evaluator_(evaluator), options_(options) {}
+  Finish finish(size_t goal, int measured_cost, const Measure& measure, const Genotype& anchor);
+
+ private:
+  std::vector<Candidate> shortlist(const std::vector<Limit>& limits);
+  int choose(const std::vector<Finalist>& finalists, int measured_cost,
+             const std::vector<Limit>& limits) const;
+
+  Searcher& searcher_;
+  Evaluator& evaluator_;
+  FinishOptions options_;
+};
+
+}  // namespace hat::search

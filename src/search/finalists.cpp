@@ -1,0 +1,119 @@
+#include "hat/search/finalists.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "hat/base/stats.h"
+
+namespace hat::search {
+namespace {
+
+constexpr double kNotMeasured = std::numeric_limits<double>::quiet_NaN();
+
+Limit* limit_on(std::vector<Limit>& limits, int cost) {
+  for (Limit& limit : limits) {
+    if (limit.cost == cost) return &limit;
+  }
+  return nullptr;
+}
+
+/// Measured over predicted, in steps of half a percent: smaller differences are noise, and must not
+/// send two searches with the same seed different ways.
+double bias_of(const std::map<std::string, Finalist>& known, int cost) {
+  std::vector<double> ratios;
+  for (const auto& [key, finalist] : known) {
+    if (!std::isnan(finalist.measured)) {
+      ratios.push_back(finalist.measured / finalist.candidate.costs[cost]);
+    }
+  }
+  return ratios.empty() ? 1 : std::round(median(ratios) * 200) / 200;
+}
+
+}  // namespace
+
+/// The best networks within the limits, scored on more sentences, by rising loss.
+std::vector<Candidate> Finisher::shortlist(const std::vector<Limit>& limits) {
+  std::vector<Candidate> kept;
+  for (const Candidate& candidate : searcher_.pool()) {
+    if (keeps(candidate.costs, limits)) kept.push_back(candidate);
+  }
+  const auto by_loss = [](const Candidate& a, const Candidate& b) { return a.loss < b.loss; };
+  std::stable_sort(kept.begin(), kept.end(), by_loss);
+  if (static_cast<int>(kept.size()) > options_.shortlist) kept.resize(options_.shortlist);
+  evaluator_.score(kept, options_.sentences);
+  std::stable_sort(kept.begin(), kept.end(), by_loss);
+  return kept;
+}
+
+/// The finalist of least loss that keeps the budget; of those with nearly the same, the fullest.
+int Finisher::choose(const std::vector<Finalist>& finalists, int measured_cost,
+                     const std::vector<Limit>& limits) const {
+  int best = -1;
+  for (size_t i = 0; i < finalists.size(); ++i) {
+    if (!finalists[i].keeps) continue;
+    if (best < 0 || finalists[i].candidate.loss < finalists[best].candidate.loss) {
+      best = static_cast<int>(i);
+    }
+  }
+  if (best < 0 || limits.empty()) return best;
+  const auto used = [&](const Finalist& finalist) {
+    if (limits[0].cost == measured_cost && !std::isnan(finalist.measured)) return finalist.measured;
+    return finalist.candidate.costs[limits[0].cost];
+  };
+  const double least = finalists[best].candidate.loss;
+  const double tolerated = least + options_.tie * std::abs(least);
+  for (size_t i = 0; i < finalists.size(); ++i) {
+    if (!finalists[i].keeps || finalists[i].candidate.loss > tolerated) continue;
+    if (used(finalists[i]) > used(finalists[best])) best = static_cast<int>(i);
+  }
+  return best;
+}
+
+Finish Finisher::finish(size_t goal, int measured_cost, const Measure& measure,
+                        const Genotype& anchor) {
+  const std::vector<Limit> asked = searcher_.goals()[goal].limits;
+  std::vector<Limit> limits = asked;
+  Limit* limit = limit_on(limits, measured_cost);
+  const double budget = limit ? limit->at_most : std::numeric_limits<double>::infinity();
+  std::map<std::string, Finalist> known;
+  Finish result;
+  for (int round = 0; round < options_.rounds; ++round) {
+    std::vector<Candidate> wanted;
+    for (Candidate& candidate : shortlist(limits)) {
+      if (static_cast<int>(wanted.size()) >= options_.finalists) break;
+      if (!known.count(candidate.key)) wanted.push_back(std::move(candidate));
+    }
+    const std::vector<double> values = measure ? measure(wanted) : std::vector<double>();
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      Finalist finalist;
+      finalist.measured = measure ? values[i] : kNotMeasured;
+      finalist.keeps = !measure || finalist.measured * (1 + options_.margin) <= budget;
+      finalist.candidate = std::move(wanted[i]);
+      known[finalist.candidate.key] = finalist;
+    }
+    result.finalists.clear();
+    for (const auto& [key, finalist] : known) result.finalists.push_back(finalist);
+    std::stable_sort(
+        result.finalists.begin(), result.finalists.end(),
+        [](const Finalist& a, const Finalist& b) { return a.candidate.loss < b.candidate.loss; });
+    result.winner = choose(result.finalists, measured_cost, asked);
+    result.measured = static_cast<bool>(measure);
+    if (!measure || !limit) break;
+    result.bias = bias_of(known, measured_cost);
+    if (result.winner >= 0) {
+      const double left = 1 - result.finalists[result.winner].measured / budget;
+      if (left <= options_.margin + options_.slack) break;
+    }
+    const double corrected = budget / (result.bias * (1 + options_.margin));
+    if (wanted.empty() && std::abs(corrected / limit->at_most - 1) < 1e-3) break;
+    limit->at_most = corrected;
+    if (!keeps(searcher_.costs().costs(anchor), limits)) break;
+    searcher_.set_limits(goal, limits, anchor);
+    searcher_.run(static_cast<int>(searcher_.pool().size()) + options_.extra_evaluations);
+  }
+  if (limit) searcher_.set_limits(goal, asked, anchor);
+  return result;
+}
+
+}  // namespace hat::search

@@ -1,0 +1,298 @@
+"""hat search as a user runs it, with a scoring worker that computes a formula in place of a network."""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import stat
+import struct
+import subprocess
+import tempfile
+import time
+
+import program
+
+WORKER = """#!/usr/bin/env python3
+import json, os, sys, time
+log = open(os.environ["FAKE_LOG"], "a")
+delay = float(os.environ.get("FAKE_DELAY", "0"))
+if "FAKE_DIES" in os.environ:
+    sys.exit("no memory for the network")
+for line in sys.stdin:
+    request = json.loads(line)
+    a = request["architecture"]
+    loss = 6.0 - 0.002 * a["encoder"]["embed_dim"] - 0.004 * a["decoder"]["embed_dim"]
+    for i, layer in enumerate(a["encoder"]["layers"]):
+        loss -= 0.1 + layer["ffn_dim"] * 3e-4 + layer["qkv_dim"] * 2e-4 * (i + 1)
+    for i, layer in enumerate(a["decoder"]["layers"]):
+        loss -= 0.2 + layer["ffn_dim"] * 2e-4 + layer["self_qkv_dim"] * 3e-4
+        loss -= layer["cross_qkv_dim"] * 1e-4 * (2 - i) + 0.01 * layer["cross_span"]
+    time.sleep(delay)
+    log.write(line)
+    log.flush()
+    print(json.dumps({"id": request["id"], "loss": loss, "nll": loss, "tokens": 1, "ms": 1}), flush=True)
+"""
+
+WIDTHS = {"ffn_dim": 256, "qkv_dim": 96, "heads": 6}
+SUPER = {
+    "format": "hat-architecture",
+    "version": 1,
+    "family": "seq2seq",
+    "encoder": {"embed_dim": 96, "layers": 2 * [WIDTHS]},
+    "decoder": {
+        "embed_dim": 96,
+        "layers": 2
+        * [
+            {
+                "ffn_dim": 256,
+                "self_heads": 6,
+                "self_qkv_dim": 96,
+                "cross_heads": 6,
+                "cross_qkv_dim": 96,
+                "cross_span": 2,
+            }
+        ],
+    },
+}
+# Latency grows with everything, as the original's files give it: ten averages, then times in ms.
+COLUMNS = (
+    "encoder_embed_dim,encoder_layer_num,encoder_ffn_embed_dim_avg,encoder_self_attention_heads_avg,"
+    "decoder_embed_dim,decoder_layer_num,decoder_ffn_embed_dim_avg,decoder_self_attention_heads_avg,"
+    "decoder_ende_attention_heads_avg,decoder_arbitrary_ende_attn_avg,"
+    "latency_mean_encoder,latency_mean_decoder,latency_std_encoder,latency_std_decoder"
+)
+
+
+def latency_csv():
+    rows = [COLUMNS]
+    for i in range(96):
+        e, d = (64, 96)[i % 2], (64, 96)[i // 2 % 2]
+        le, ld = 1 + i // 4 % 2, 1 + i // 8 % 2
+        fe, fd = 128 + 64 * (i % 3), 128 + 64 * (i // 3 % 3)
+        span = 1 + (i % 5) / 4
+        encoder = 0.1 + le * (0.05 + 2e-6 * e * fe + 4e-6 * e * 96)
+        decoder = 0.5 + ld * (0.4 + 1.2e-5 * d * fd + 3e-5 * d * 96 + 0.01 * span)
+        rows.append(f"{e},{le},{fe},4,{d},{ld},{fd},4,4,{span},{encoder},{decoder},0.01,0.01")
+    return "\n".join(rows) + "\n"
+
+
+def safetensors(metadata):
+    header = {"__metadata__": metadata, "x": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text + struct.pack("<4f", 1, 2, 3, 4)
+
+
+class SearchTest(program.ProgramTest):
+    @classmethod
+    def setUpClass(cls):
+        # hat with a worker of ours beside it, and a predictor that every workspace copies.
+        cls.bin = pathlib.Path(tempfile.mkdtemp(prefix="hat-search-bin-"))
+        cls.addClassCleanup(shutil.rmtree, cls.bin, ignore_errors=True)
+        for name in ("hat", "hat-run"):
+            if (program.BINARY / name).exists():
+                shutil.copy(program.BINARY / name, cls.bin / name)
+        worker = cls.bin / "hat-torch"
+        worker.write_text(WORKER)
+        worker.chmod(worker.stat().st_mode | stat.S_IXUSR)
+        (cls.bin / "lat.csv").write_text(latency_csv())
+        done = program.run(
+            "train-predictor", "--from-csv", cls.bin / "lat.csv", "-o", cls.bin / "predictor.json"
+        )
+        assert done.returncode == 0, done.stderr
+
+    def setUp(self):
+        super().setUp()
+        self.write("hat.json", json.dumps({"space": "tiny", "latency": {"beam": 5}, "search": {"evaluations": 120}}))
+        lengths = {"mean": 10.0}
+        data = {"source_vocabulary": 500, "target_vocabulary": 500}
+        data["splits"] = {"train": {"source": lengths, "target": lengths}}
+        self.write("data/data.json", json.dumps(data))
+        self.write("data/valid.bin", "sentences")
+        self.write("super/space.json", (program.SOURCE / "configs/spaces/tiny.json").read_text())
+        self.write_super()
+        (self.folder / "devices/local").mkdir(parents=True)
+        shutil.copy(self.bin / "predictor.json", self.folder / "devices/local/predictor.json")
+        self.log = self.folder / "log"
+        self.environment = {**os.environ, "FAKE_LOG": str(self.log)}
+
+    def write_super(self, architecture=SUPER, vocabulary=500):
+        vocabulary = {"source": vocabulary, "target": vocabulary}
+        metadata = {"architecture": json.dumps(architecture), "vocabulary": json.dumps(vocabulary)}
+        (self.folder / "super/super.safetensors").write_bytes(safetensors(metadata))
+
+    def hat(self, *arguments, **options):
+        return subprocess.run(
+            [str(self.bin / "hat"), *map(str, arguments)],
+            cwd=self.folder,
+            text=True,
+            capture_output=True,
+            timeout=300,
+            env={**self.environment, **options.get("env", {})},
+        )
+
+    def calls(self):
+        return len(self.log.read_text().splitlines()) if self.log.exists() else 0
+
+    def result(self, number=1):
+        return json.loads((self.folder / f"searches/{number}/result.json").read_text())
+
+    def test_a_latency_budget_is_kept_by_the_bound_when_nothing_can_be_measured(self):
+        out = self.ok("search", "--latency", "2.2ms", "--no-baselines")
+        self.assertIn("nothing was measured", out)
+        self.assertIn("hat finetune", out)
+        result = self.result()
+        self.assertLessEqual(result["bound_latency_ms"], 2.2)
+        self.assertLess(result["predicted_latency_ms"], result["bound_latency_ms"])
+        self.assertIsNone(result["measured_latency_ms"])
+        architecture = json.loads((self.folder / "searches/1/architecture.json").read_text())
+        self.assertEqual(architecture, result["architecture"])
+        self.assertTrue((self.folder / "searches/1/metrics.jsonl").exists())
+        # The same budget again: every score is known, no worker is started.
+        calls = self.calls()
+        self.ok("search", "--latency", "2.2ms", "--no-baselines")
+        self.assertEqual(self.calls(), calls)
+        second = self.result(2)
+        self.assertEqual(second["architecture"], result["architecture"])
+
+    def test_several_budgets_and_baselines(self):
+        out = self.ok("search", "--params", "400k", "--flops", "100M", "--size", "1MB", "--memory", "2MB")
+        for name in ("winner", "largest", "depth sweep", "uniform scaling", "random search"):
+            self.assertIn(name, out)
+        goal = self.result()["goals"][0]
+        self.assertLessEqual(goal["winner"]["costs"]["params"], 400e3)
+        self.assertTrue(goal["winner"]["keeps_budget"])
+        random = next(row for row in goal["baselines"] if row["name"] == "random search")
+        self.assertLessEqual(goal["winner"]["loss"], random["loss"])
+
+    def test_threads_do_not_change_the_answer(self):
+        self.ok("search", "--params", "400k", "--threads", "1")
+        shutil.move(self.folder / "searches/1", self.folder / "one")
+        for scores in (self.folder / "super").glob("scores-*"):
+            scores.unlink()
+        self.ok("search", "--params", "400k", "--threads", "2")
+        one = (self.folder / "one/result.json").read_bytes()
+        self.assertEqual(one, (self.folder / "searches/1/result.json").read_bytes())
+
+    def test_killed_and_resumed_ends_in_the_same_bytes(self):
+        self.ok("search", "--params", "400k", "--no-baselines")
+        expected = (self.folder / "searches/1/result.json").read_bytes()
+        undisturbed = self.calls()
+        shutil.rmtree(self.folder / "searches")
+        for scores in (self.folder / "super").glob("scores-*"):
+            scores.unlink()
+        self.log.unlink()
+        for _ in range(3):
+            process = subprocess.Popen(
+                [str(self.bin / "hat"), "search", "--params", "400k", "--no-baselines"],
+                cwd=self.folder,
+                env={**self.environment, "FAKE_DELAY": "0.02"},
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            seen = self.calls()
+            deadline = time.time() + 60
+            while self.calls() < seen + 20 and time.time() < deadline and process.poll() is None:
+                time.sleep(0.01)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        self.assertFalse((self.folder / "searches/1/result.json").exists())
+        self.ok("search", "--params", "400k", "--no-baselines")
+        self.assertEqual((self.folder / "searches/1/result.json").read_bytes(), expected)
+        self.assertFalse((self.folder / "searches/2").exists())
+        # What was on its way to two workers at each of three kills is all that is paid twice.
+        self.assertLessEqual(self.calls(), undisturbed + 3 * 8)
+
+    def test_a_front_answers_later_budgets_without_evaluations(self):
+        out = self.ok("search", "--pareto", "--no-baselines")
+        self.assertIn("the front", out)
+        front = self.result()["front"]
+        self.assertGreater(len(front), 10)
+        losses = [row["loss"] for row in front]
+        self.assertEqual(losses, sorted(losses, reverse=True))
+        calls = self.calls()
+        for number, budget in enumerate(("1.9ms", "2.3ms", "2.9ms"), 2):
+            self.ok("search", "--latency", budget)
+            result = self.result(number)
+            self.assertEqual(result["answered_from"], "1")
+            self.assertLessEqual(result["bound_latency_ms"], float(budget[:-2]))
+        self.assertEqual(self.calls(), calls)
+        self.ok("search", "--latency", "2.3ms", "--fresh", "--no-baselines")
+        self.assertNotIn("answered_from", self.result(5))
+
+    def test_several_devices_share_one_pool(self):
+        shutil.copytree(self.folder / "devices/local", self.folder / "devices/other")
+        self.write("devices/other/device.json", "{}")
+        budgets = ("--latency", "local=2.2ms", "--latency", "other=2.8ms")
+        self.ok("search", "--device", "local", "--device", "other", *budgets, "--no-baselines")
+        goals = self.result()["goals"]
+        self.assertEqual([goal["name"] for goal in goals], ["local", "other"])
+        self.assertLessEqual(goals[0]["winner"]["bound_latency_ms"], 2.2)
+        self.assertLessEqual(goals[1]["winner"]["bound_latency_ms"], 2.8)
+        self.assertLess(goals[1]["winner"]["loss"], goals[0]["winner"]["loss"])
+        self.assertTrue((self.folder / "searches/1/architecture-other.json").exists())
+
+    def test_impossible_budgets_name_the_nearest_possible(self):
+        begin = time.time()
+        error = self.refused(4, "search", "--latency", "1us")
+        self.assertLess(time.time() - begin, 5)
+        self.assertEqual(self.calls(), 0)
+        self.assertFalse((self.folder / "searches").exists())
+        self.assertIn("encoder", error)  # the architecture that reaches it
+        nearest = error.split("Ask for ")[1].split(" ")[0]
+        self.ok("search", "--latency", nearest, "--no-baselines")
+        for flag in ("--params", "--size", "--memory", "--flops"):
+            error = self.refused(4, "search", flag, {"--params": "1k", "--flops": "1k"}.get(flag, "1KB"))
+            nearest = error.split("Ask for ")[1].split(" ")[0]
+            self.ok("search", flag, nearest, "--no-baselines", "--evaluations", "10")
+
+    def test_budgets_that_make_no_sense(self):
+        for arguments in (
+            (),
+            ("--latency", "200"),
+            ("--latency", "0ms"),
+            ("--latency=-5ms",),
+            ("--latency", "fast"),
+            ("--params", "0"),
+            ("--params=-3M",),
+            ("--size", "30"),
+            ("--latency", "2ms", "--latency", "3ms"),
+            ("--latency", "pi=2ms"),
+            ("--latency", "2ms", "--device", "nowhere"),
+        ):
+            with self.subTest(arguments=arguments):
+                error = self.refused(2, "search", *arguments)
+                self.assertIn("hat: hint: ", error)
+        self.assertEqual(self.calls(), 0)
+
+    def test_what_does_not_belong_together_is_refused(self):
+        predictor = self.folder / "devices/local/predictor.json"
+        text = predictor.read_text()
+        predictor.unlink()
+        self.assertIn("hat measure-latency", self.refused(2, "search", "--latency", "2ms"))
+        other = json.loads(text)
+        self.write("devices/local/predictor.json", "{}")
+        self.refused(3, "search", "--latency", "2ms")
+        predictor.write_text(json.dumps(other))
+        self.write_super(vocabulary=501)
+        self.assertIn("train-super", self.refused(3, "search", "--params", "400k"))
+        wider = json.loads(json.dumps(SUPER))
+        wider["encoder"]["embed_dim"] = 128
+        self.write_super(wider)
+        self.assertIn("train-super", self.refused(3, "search", "--params", "400k"))
+        self.write_super()
+        self.assertIn("train-super", self.refused(2, "search", "--params", "400k", "--set", "space=small"))
+        (self.folder / "super/super.safetensors").write_bytes(b"damaged")
+        self.refused(3, "search", "--params", "400k")
+        (self.folder / "super/super.safetensors").unlink()
+        self.assertIn("train-super", self.refused(2, "search", "--params", "400k"))
+
+    def test_a_worker_that_dies_is_reported_with_its_words(self):
+        error = self.hat("search", "--params", "400k", env={"FAKE_DIES": "1"})
+        self.assertEqual(error.returncode, 3, error.stderr)
+        self.assertIn("no memory for the network", error.stderr)
+
+
+if __name__ == "__main__":
+    program.main()
