@@ -77,16 +77,19 @@ function(hat_module name)
     target_compile_definitions(hat_${name}_tests PRIVATE HAT_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
                                HAT_BINARY_DIR="${CMAKE_BINARY_DIR}")
     set(label unit)
+    set(environment "")
     if(ARG_TORCH)
       set(label torch)
+      # Spinning OpenMP threads of tests that run side by side stop each other for minutes.
+      set(environment ENVIRONMENT OMP_WAIT_POLICY=passive)
       hat_use_torch(hat_${name}_tests)
     endif()
     # A test whose name starts with Slow carries that label alone: scripts/test.sh leaves it out
     # unless asked.
     gtest_discover_tests(hat_${name}_tests DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
-      TEST_PREFIX "${name}." TEST_FILTER "-Slow*" PROPERTIES LABELS ${label} TIMEOUT 600)
+      TEST_PREFIX "${name}." TEST_FILTER "-Slow*" PROPERTIES LABELS ${label} TIMEOUT 600 ${environment})
     gtest_discover_tests(hat_${name}_tests DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
       TEST_PREFIX "${name}." TEST_FILTER "Slow*" TEST_LIST ${name}_slow_tests
-      PROPERTIES LABELS slow TIMEOUT 3600)
+      PROPERTIES LABELS slow TIMEOUT 3600 ${environment})
   endif()
 endfunction()

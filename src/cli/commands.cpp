@@ -16,6 +16,7 @@ std::vector<Command> all_commands() {
       search_command(),
       finetune_command(),
       evaluate_command(),
+      export_command(),
       score_worker_command(),
       describe_command(),
       doctor_command(),

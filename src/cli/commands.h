@@ -12,6 +12,7 @@ Command prepare_command();
 Command describe_command();
 Command devices_command();
 Command doctor_command();
+Command export_command();
 Command finetune_command();
 Command import_command();
 Command measure_latency_command();

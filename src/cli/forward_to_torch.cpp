@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include "command.h"
@@ -25,6 +26,9 @@ void forward_to_torch() {
     for (std::string& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);
     std::fflush(nullptr);
+    // Threads that wait without end for work ruin each other where a core is shared, and sleeping
+    // ones are slow for small operations: a short wait, unless the user chose.
+    setenv("GOMP_SPINCOUNT", "10000", 0);
     execv(path.c_str(), argv.data());
     fail(ErrorKind::kIo, str(path.string(), ": cannot be started: ", std::strerror(errno)));
   }
@@ -32,6 +36,7 @@ void forward_to_torch() {
        "Build hat with LibTorch (scripts/setup.sh installs it).");
 }
 
+void run_export(const ExportOptions&) { forward_to_torch(); }
 void run_finetune(const FinetuneCommandOptions&) { forward_to_torch(); }
 void run_score_worker(const ScoreWorkerOptions&) { forward_to_torch(); }
 void run_train_super(const TrainSuperOptions&) { forward_to_torch(); }

@@ -4,10 +4,12 @@
 /// in `hat-torch` (torch/*.cpp). Each takes the options struct of its command file.
 namespace hat::cli {
 
+struct ExportOptions;
 struct FinetuneCommandOptions;
 struct ScoreWorkerOptions;
 struct TrainSuperOptions;
 
+void run_export(const ExportOptions& options);
 void run_finetune(const FinetuneCommandOptions& options);
 void run_score_worker(const ScoreWorkerOptions& options);
 void run_train_super(const TrainSuperOptions& options);

@@ -1,0 +1,200 @@
+// The LibTorch network and its model file translate alike.
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "hat/base/error.h"
+#include "hat/base/rng.h"
+#include "hat/edge/translator.h"
+#include "hat/export/parity.h"
+#include "hat/export/shortlist.h"
+
+namespace hat::exporting {
+namespace {
+
+model::NetworkSpec random_spec(Rng& rng) {
+  using Embeddings = arch::ModelOptions::Embeddings;
+  model::NetworkSpec spec;
+  spec.options.compat = rng.chance(0.5);
+  spec.options.pre_norm = rng.chance(0.5);
+  spec.options.activation = rng.chance(0.5) ? "relu" : "gelu";
+  spec.options.scale_embeddings_by_super = rng.chance(0.3);
+  spec.options.embeddings =
+      rng.choose(std::vector{Embeddings::kShared, Embeddings::kDecoder, Embeddings::kSeparate});
+  spec.options.max_positions = 64;
+  spec.vocabulary = {53, 53};
+  arch::Architecture& a = spec.capacities;
+  const auto pick = [&](std::vector<int> choices) { return rng.choose(choices); };
+  a.encoder_embed_dim = pick({32, 48});
+  a.decoder_embed_dim = pick({32, 48});
+  for (int i = pick({1, 2, 3}); i > 0; --i)
+    a.encoder.push_back({pick({32, 64, 80}), pick({1, 2, 4}), pick({16, 32})});
+  for (int i = pick({1, 2, 3}); i > 0; --i) {
+    a.decoder.push_back({pick({32, 64, 80}), pick({1, 2, 4}), pick({16, 32}), pick({1, 2, 4}),
+                         pick({16, 32}), pick({1, 2, 3})});
+  }
+  spec.super_encoder_embed_dim = 48;
+  spec.super_decoder_embed_dim = 48;
+  spec.super_encoder_layers = 3;
+  return spec;
+}
+
+edge::ModelSpec file_spec(const model::Transformer& network, arch::Precision precision) {
+  const model::NetworkSpec& from = network.spec();
+  edge::ModelSpec spec;
+  spec.architecture = from.capacities;
+  spec.options = from.options;
+  spec.vocabulary = from.vocabulary;
+  spec.encoder_position_width = from.super_encoder_embed_dim;
+  spec.decoder_position_width = from.super_decoder_embed_dim;
+  spec.super_encoder_layers = from.super_encoder_layers;
+  spec.encoder_embed_scale = static_cast<float>(network.encoder_embed_scale());
+  spec.decoder_embed_scale = static_cast<float>(network.decoder_embed_scale());
+  spec.precision = precision;
+  return spec;
+}
+
+std::shared_ptr<const edge::Model> pack(const model::Transformer& network,
+                                        arch::Precision precision) {
+  const model::ParameterStore& store = network.parameters();
+  const edge::TensorSource source = [&store](const std::string& name) {
+    const model::Parameter& p = store[store.find(name)];
+    return edge::TensorView{
+        {store.values().data_ptr<float>() + p.offset, static_cast<size_t>(p.size())}, p.shape()};
+  };
+  return edge::Model::from_bytes(edge::build_model(file_spec(network, precision), source), "test");
+}
+
+std::vector<std::vector<int>> random_sources(Rng& rng, int count) {
+  std::vector<std::vector<int>> out;
+  for (int i = 0; i < count; ++i) {
+    std::vector<int> tokens;
+    for (uint64_t n = 1 + rng.below(12); n > 0; --n)
+      tokens.push_back(4 + static_cast<int>(rng.below(49)));
+    tokens.push_back(2);
+    out.push_back(tokens);
+  }
+  return out;
+}
+
+ParityOptions short_options() {
+  ParityOptions options;
+  options.beam = 4;
+  options.max_length = 15;
+  return options;
+}
+
+TEST(Parity, FilesOfRandomNetworksTranslateAlike) {
+  Rng rng(11);
+  for (int round = 0; round < 12; ++round) {
+    const auto network = std::make_unique<model::Transformer>(random_spec(rng));
+    network->initialize(rng.next());
+    const ParityReport report = compare(*network, pack(*network, arch::Precision::kFp32),
+                                        random_sources(rng, 8), short_options());
+    SCOPED_TRACE(describe(report));
+    EXPECT_EQ(report.sentences, 8);
+    EXPECT_LE(report.largest_score_difference, kScoreTolerance);
+    EXPECT_NO_THROW(require_parity(report, arch::Precision::kFp32));
+  }
+}
+
+TEST(Parity, QuantisedFilesStayNear) {
+  Rng rng(12);
+  const auto network = std::make_unique<model::Transformer>(random_spec(rng));
+  network->initialize(3);
+  for (const arch::Precision precision : {arch::Precision::kInt8, arch::Precision::kInt4}) {
+    const ParityReport report =
+        compare(*network, pack(*network, precision), random_sources(rng, 8), short_options());
+    SCOPED_TRACE(describe(report));
+    EXPECT_NO_THROW(require_parity(report, precision));
+  }
+}
+
+TEST(Parity, RefusesAFileOfOtherWeights) {
+  Rng rng(13);
+  const auto network = std::make_unique<model::Transformer>(random_spec(rng));
+  network->initialize(3);
+  const auto file = pack(*network, arch::Precision::kFp32);
+  // One weight of one layer is enough to be noticed.
+  network->parameters().value(network->parameters().find("decoder.layers.0.fc2.bias"))[0].add_(0.5);
+  network->parameters().values_changed();
+  const ParityReport report = compare(*network, file, random_sources(rng, 8), short_options());
+  EXPECT_THROW(require_parity(report, arch::Precision::kFp32), Error) << describe(report);
+  network->initialize(4);
+  const auto quantised = pack(*network, arch::Precision::kInt8);
+  network->initialize(5);
+  network->parameters().values().mul_(3);
+  EXPECT_THROW(require_parity(compare(*network, quantised, random_sources(rng, 8), short_options()),
+                              arch::Precision::kInt8),
+               Error);
+}
+
+/// A corpus in which target word 10 + i always translates source word 4 + i, with noise around.
+class LexiconCorpus {
+ public:
+  LexiconCorpus() {
+    Rng rng(1);
+    for (int n = 0; n < 400; ++n) {
+      std::vector<int> source;
+      std::vector<int> target;
+      for (int t = 0; t < 6; ++t) {
+        const int word = static_cast<int>(rng.below(20));
+        source.push_back(4 + word);
+        target.push_back(10 + word);
+        if (rng.chance(0.5)) target.push_back(30);  // a frequent word that translates nothing
+      }
+      rng.shuffle(target);
+      source.push_back(2);
+      target.push_back(2);
+      sources_.push_back(source);
+      targets_.push_back(target);
+    }
+  }
+  ParallelSentences sentences() const {
+    return {sources_.size(), [this](size_t i) { return sources_[i]; },
+            [this](size_t i) { return targets_[i]; }};
+  }
+
+ private:
+  std::vector<std::vector<int>> sources_;
+  std::vector<std::vector<int>> targets_;
+};
+
+TEST(Shortlist, FindsTranslations) {
+  const LexiconCorpus corpus;
+  ShortlistOptions options;
+  options.words = 15;
+  const edge::Shortlist list = build_shortlist(corpus.sentences(), {24, 40}, options);
+  const std::set<int> always(list.always.begin(), list.always.end());
+  for (int token = 0; token < 4; ++token) EXPECT_TRUE(always.count(token));
+  EXPECT_TRUE(always.count(30));
+  EXPECT_EQ(always.size(), list.always.size());
+  EXPECT_TRUE(std::is_sorted(list.always.begin(), list.always.end()));
+  ASSERT_EQ(list.offsets.size(), 25u);
+  for (int word = 0; word < 20; ++word) {
+    const size_t source = static_cast<size_t>(4 + word);
+    std::set<int> allowed = always;
+    for (uint32_t i = list.offsets[source]; i < list.offsets[source + 1]; ++i) {
+      EXPECT_FALSE(always.count(list.candidates[i]));
+      allowed.insert(list.candidates[i]);
+    }
+    EXPECT_TRUE(allowed.count(10 + word)) << word;
+  }
+  EXPECT_EQ(list.offsets[4], 0u) << "special tokens have no candidates";
+}
+
+TEST(Shortlist, IsSeededAndBounded) {
+  const LexiconCorpus corpus;
+  ShortlistOptions options;
+  options.words = 15;
+  options.max_word_pairs = 2000;  // a part of the corpus
+  const edge::Shortlist a = build_shortlist(corpus.sentences(), {24, 40}, options);
+  const edge::Shortlist b = build_shortlist(corpus.sentences(), {24, 40}, options);
+  EXPECT_EQ(a.candidates, b.candidates);
+  options.words = 5;
+  EXPECT_THROW(build_shortlist(corpus.sentences(), {24, 40}, options), Error);
+}
+
+}  // namespace
+}  // namespace hat::exporting
