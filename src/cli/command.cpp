@@ -66,8 +66,30 @@ config::Workspace WorkspaceFlags::open() const {
   return workspace;
 }
 
+config::WorkspaceConfig WorkspaceFlags::settings() const {
+  try {
+    return open().config();
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kUsage || directory_ != ".") throw;
+  }
+  config::WorkspaceConfig settings;
+  config::Provenance origins;
+  const config::Schema schema = config::schema_of(settings);
+  for (const auto& assignment : assignments_)
+    config::apply_assignment(schema, assignment, "--set", &origins);
+  for (const auto& bound : bound_) {
+    if (!bound->value.empty())
+      config::set_value(schema, bound->key, bound->value, "flag " + bound->flag, &origins);
+  }
+  return settings;
+}
+
 int WorkspaceFlags::threads(const config::Workspace& workspace) {
-  const int asked = workspace.config().threads;
+  return threads(workspace.config());
+}
+
+int WorkspaceFlags::threads(const config::WorkspaceConfig& settings) {
+  const int asked = settings.threads;
   return asked > 0 ? asked : cpu_info().logical_cores;
 }
 

@@ -56,8 +56,11 @@ class WorkspaceFlags {
   void bind(CLI::App& app, const std::string& flag, const std::string& key);
   /// Finds and reads the workspace with all overrides.
   config::Workspace open() const;
+  /// The resolved settings; outside of a workspace (and without -C) the defaults, --set and flags.
+  config::WorkspaceConfig settings() const;
   /// config.threads, or every core.
   static int threads(const config::Workspace& workspace);
+  static int threads(const config::WorkspaceConfig& settings);
 
  private:
   std::string directory_ = ".";

@@ -17,6 +17,8 @@ std::vector<Command> all_commands() {
       finetune_command(),
       evaluate_command(),
       export_command(),
+      translate_command(),
+      bench_command(),
       score_worker_command(),
       describe_command(),
       doctor_command(),

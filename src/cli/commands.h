@@ -5,6 +5,7 @@
 /// One factory a subcommand, each in its own file.
 namespace hat::cli {
 
+Command bench_command();
 Command config_command();
 Command evaluate_command();
 Command init_command();
@@ -20,5 +21,6 @@ Command score_worker_command();
 Command search_command();
 Command train_predictor_command();
 Command train_super_command();
+Command translate_command();
 
 }  // namespace hat::cli

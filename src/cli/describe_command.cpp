@@ -4,6 +4,7 @@
 #include "hat/arch/cost.h"
 #include "hat/base/error.h"
 #include "hat/base/strings.h"
+#include "hat/edge/model_file.h"
 
 namespace hat::cli {
 namespace {
@@ -127,6 +128,10 @@ void run(Options flags) {
     HAT_CHECK(flags.architecture.empty(), ErrorKind::kUsage, "give one file, not two");
     flags.architecture = flags.subject;
   }
+  if (flags.architecture.ends_with(".hat")) {
+    print_line(edge::describe_model_file(flags.architecture));
+    return;
+  }
   if (flags.list_spaces) {
     for (const std::string& name : arch::SearchSpace::shipped_names()) print_line(name);
   } else if (!flags.architecture.empty()) {
@@ -153,7 +158,8 @@ Command describe_command() {
           "Examples:\n"
           "  hat describe --arch searches/1/architecture.json\n"
           "  hat describe --arch HAT_wmt14ende_raspberrypi.yml --json\n"
-          "  hat describe --space wmt\n",
+          "  hat describe --space wmt\n"
+          "  hat describe model.hat            what is in a model file, as JSON\n",
           [options](CLI::App& app) {
             app.add_option("file", options->subject, "The same as --arch");
             app.add_option("--arch", options->architecture,

@@ -31,6 +31,8 @@ void check_options(const TranslateOptions& options) {
             "length penalty must be a number");
   HAT_CHECK(options.max_length_a >= 0 && options.max_length_a <= 1000, ErrorKind::kUsage,
             "maximum length per source word must be 0 to 1000");
+  HAT_CHECK(options.max_length_ratio >= 0 && options.max_length_ratio <= 1000, ErrorKind::kUsage,
+            "maximum length as a multiple of the source must be 0 to 1000");
   HAT_CHECK(std::isfinite(options.unknown_penalty), ErrorKind::kUsage,
             "unknown penalty must be a number");
 }
@@ -58,7 +60,10 @@ int greatest_length(const TranslateOptions& options, size_t source, size_t prefi
   const int positions = network.options.max_positions - 1;
   HAT_CHECK(prefix <= static_cast<size_t>(positions), ErrorKind::kUsage,
             str("a prefix of ", prefix, " tokens is longer than the model's ", positions));
-  const double wanted = options.max_length_a * static_cast<double>(source) + options.max_length_b;
+  const auto words = static_cast<double>(source);
+  double wanted = options.max_length_a * words + options.max_length_b;
+  if (options.max_length_ratio > 0)
+    wanted = std::min(wanted, std::ceil(options.max_length_ratio * words) + 10);
   const int length = wanted < positions ? static_cast<int>(wanted) : positions;
   return std::max(length, static_cast<int>(prefix));
 }

@@ -20,6 +20,7 @@ struct TranslateOptions {
   int min_length = 1;           ///< tokens without the end
   double max_length_a = 0;      ///< at most a * source length + b tokens without the end,
   int max_length_b = 200;       ///< and never more than the model's positions
+  double max_length_ratio = 0;  ///< nor more than ratio * source length + 10; 0: no such limit
   double unknown_penalty = 0;   ///< taken from the log-probability of the unknown token
   bool alignment = false;
   bool shortlist = true;  ///< use the model's shortlist if it has one

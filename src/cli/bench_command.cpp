@@ -1,0 +1,144 @@
+#include "commands.h"
+#include "hat/arch/search_space.h"
+#include "hat/base/clock.h"
+#include "hat/base/error.h"
+#include "hat/base/rng.h"
+#include "hat/base/strings.h"
+#include "hat/edge/bench.h"
+
+namespace hat::cli {
+namespace {
+
+struct Options {
+  std::string model;
+  std::string arch;
+  std::string space;
+  std::string precision = "int8";
+  int vocabulary = 32000;
+  int shortlist = 0;
+  int samples = 10;
+  double time_limit_s = 60;
+  bool no_bandwidth = false;
+  bool json = false;
+  edge::BenchOptions bench;
+};
+
+/// int8 against fp32 over sampled architectures of a space.
+void compare(const Options& o) {
+  const auto space = arch::SearchSpace::named(o.space);
+  Rng rng(o.bench.seed, "bench samples");
+  std::vector<arch::Architecture> architectures = {space.smallest(), space.largest()};
+  for (int i = 0; i < o.samples; ++i) architectures.push_back(space.decode(space.sample(rng)));
+  const auto result = edge::compare_precisions(architectures, space.options(), o.bench);
+  if (o.json) {
+    print_json(result);
+    return;
+  }
+  std::string out = "architecture      beam   int8 ms   fp32 ms   ratio\n";
+  for (const auto& row : result["rows"]) {
+    out +=
+        str(row["architecture_id"].get<std::string>(), "  ", row["beam"].get<int>(), "      ",
+            fixed(row["int8_ms"].get<double>(), 2), "   ", fixed(row["fp32_ms"].get<double>(), 2),
+            "   ", fixed(row["ratio"].get<double>(), 3), "\n");
+  }
+  print(out + str("worst ratio ", fixed(result["worst_ratio"].get<double>(), 3), "  (isa ",
+                  result["isa"].get<std::string>(), ", threads ", result["threads"].get<int>(),
+                  ")\n"));
+}
+
+std::shared_ptr<const edge::Model> open_model(Options& o, double* load_ms) {
+  std::shared_ptr<const edge::Model> model;
+  if (!o.model.empty()) {
+    const double begin = wall_ms();
+    model = edge::Model::open(o.model);
+    *load_ms = wall_ms() - begin;
+    o.bench.workload.vocabulary = model->vocabulary();
+    return model;
+  }
+  const auto spec =
+      edge::random_model_spec(arch::load_architecture(o.arch), {},
+                              arch::parse_precision(o.precision), o.bench.workload, o.shortlist);
+  auto bytes = edge::build_model(spec, edge::random_tensor_source(spec, o.bench.seed));
+  const double begin = wall_ms();
+  model = edge::Model::from_bytes(std::move(bytes), "random weights");
+  *load_ms = wall_ms() - begin;
+  return model;
+}
+
+void run(Options o) {
+  const int subjects = !o.model.empty() + !o.arch.empty() + !o.space.empty();
+  HAT_CHECK(subjects == 1, ErrorKind::kUsage,
+            "give a model file, --arch FILE or --compare-precisions SPACE, one of them");
+  o.bench.bandwidth = !o.no_bandwidth;
+  o.bench.time_limit_ms = 1e3 * o.time_limit_s;
+  o.bench.workload.vocabulary = {o.vocabulary, o.vocabulary};
+  if (!o.space.empty()) {
+    compare(o);
+    return;
+  }
+  double load_ms = 0;
+  const auto model = open_model(o, &load_ms);
+  const auto result = edge::run_bench(model, load_ms, o.bench);
+  if (o.json) {
+    print_json(result);
+  } else {
+    print(edge::bench_table(result));
+  }
+}
+
+void declare(CLI::App& app, const std::shared_ptr<Options>& o) {
+  auto& bench = o->bench;
+  auto& workload = bench.workload;
+  app.add_option("model", o->model, "A model file")->type_name("FILE");
+  app.add_option("--arch", o->arch, "An architecture: random weights")->type_name("FILE");
+  app.add_option("--compare-precisions", o->space,
+                 "Time int8 against fp32 over sampled architectures of a space")
+      ->type_name("SPACE");
+  app.add_option("--samples", o->samples, "Architectures sampled for that [10]")
+      ->check(CLI::Range(0, 1000));
+  app.add_option("--precision", o->precision, "fp32, int8 or int4, with --arch [int8]");
+  app.add_option("--vocab", o->vocabulary, "Words of each language, with --arch [32000]")
+      ->check(CLI::Range(8, 1'000'000));
+  app.add_option("--shortlist", o->shortlist, "Words of the output layer; 0: all [0]")
+      ->check(CLI::Range(0, 1'000'000));
+  app.add_option("--batch", workload.batch, "Sentences at once [1]")->check(CLI::Range(1, 4096));
+  app.add_flag("--mixed", bench.mixed, "Sentences of half to one and a half of --source");
+  app.add_option("--beam", workload.beam, "Hypotheses a sentence [5]")->check(CLI::Range(1, 64));
+  app.add_option("--source", workload.source_length, "Source tokens, end included [30]")
+      ->check(CLI::Range(1, 1024));
+  app.add_option("--steps", workload.target_length, "Decoder steps [30]")
+      ->check(CLI::Range(1, 1024));
+  app.add_option("--threads", bench.threads, "Threads [1]")->check(CLI::Range(1, 256));
+  app.add_option("--warmup", bench.warmup, "Runs before the timed ones [3]")
+      ->check(CLI::Range(0, 1000));
+  app.add_option("--repetitions", bench.repetitions, "Timed runs [20]")
+      ->check(CLI::Range(1, 10'000));
+  app.add_option("--time-limit", o->time_limit_s, "Stop after so many seconds [60]")
+      ->check(CLI::Range(0.001, 3600.0));
+  app.add_option("--seed", bench.seed, "Of random weights and words [1]");
+  app.add_flag("--no-bandwidth", o->no_bandwidth, "Do not measure the read bandwidth");
+  app.add_flag("--json", o->json, "Print JSON");
+}
+
+}  // namespace
+
+Command bench_command() {
+  auto options = std::make_shared<Options>();
+  return {"bench",
+          kDeviceGroup,
+          "Time a model file or an architecture with random weights on this machine",
+          "Warm-up, repetitions, encoder and decoder apart, CPU time, memory, and the bandwidth of "
+          "the\n"
+          "weights against the machine's own, measured in the same run. `hat-run bench` is the "
+          "same on a\n"
+          "device; scripts/bench_peers.sh compares with other runtimes.\n\n"
+          "Examples:\n"
+          "  hat bench model.hat\n"
+          "  hat bench --arch base.json --precision int8 --vocab 32000 --beam 5 --source 30 "
+          "--steps 30\n"
+          "  hat bench --compare-precisions wmt --samples 10\n",
+          [options](CLI::App& app) { declare(app, options); },
+          [options] { run(*options); }};
+}
+
+}  // namespace hat::cli
