@@ -24,11 +24,11 @@ say hat init --demo
 say hat prepare
 say hat train-super
 say hat measure-latency --device local
-say hat search --latency-share 0.6
+say hat search --latency 80%
 say hat finetune
 say hat evaluate
 say hat export
-sentence=$(head -n 1 corpus/test.de)
+sentence=$(head -n 1 text/test.de)
 printf '\n\033[1m$ echo "%s" | hat translate\033[0m\n' "$sentence"
 printf '%s\n' "$sentence" | hat translate
 say hat report

@@ -40,7 +40,8 @@ Command search_command() {
       "  hat search --device rpi4 --device xeon --latency rpi4=400ms --latency xeon=20ms\n",
       [flags](CLI::App& app) {
         app.add_option("--latency", flags->latency,
-                       "Most time a sentence may take: 200ms, 1.5s; NAME=200ms for one of several "
+                       "Most time a sentence may take: 200ms, 1.5s, or 70% of the largest "
+                       "network's; NAME=200ms for one of several "
                        "devices")
             ->type_name("TIME")
             ->expected(1)

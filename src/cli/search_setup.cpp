@@ -221,6 +221,17 @@ void SearchSetup::add_costs(const SearchFlags& flags) {
   }
 }
 
+double SearchSetup::latency_budget_ms(const std::string& text, const SearchDevice& device) const {
+  if (!text.ends_with('%')) return positive(parse_duration_ms(text), "--latency", text);
+  double percent = 0;
+  const bool number =
+      parse_double(trim(std::string_view(text).substr(0, text.size() - 1)), &percent);
+  HAT_CHECK(number && percent > 0 && percent <= 100, ErrorKind::kUsage,
+            str("--latency ", text, ": must be more than 0 and at most 100 percent"),
+            "It is a share of what the largest network takes on the device.");
+  return percent / 100 * device.predictor.predict_ms(space.largest());
+}
+
 void SearchSetup::add_goals(const SearchFlags& flags) {
   const auto cost_named = [&](const std::string& name) {
     for (size_t i = 0; i < models.size(); ++i) {
@@ -244,10 +255,10 @@ void SearchSetup::add_goals(const SearchFlags& flags) {
     const size_t equals = text.find('=');
     const std::string name = equals == std::string::npos ? "" : text.substr(0, equals);
     const std::string value = equals == std::string::npos ? text : text.substr(equals + 1);
-    const double ms = positive(parse_duration_ms(value), "--latency", value);
     bool found = false;
     for (size_t i = 0; i < devices.size(); ++i) {
       if (!name.empty() && devices[i].device.name != name) continue;
+      const double ms = latency_budget_ms(value, devices[i]);
       HAT_CHECK(latency_ms[i] == 0, ErrorKind::kUsage,
                 str("two latency budgets for device '", devices[i].device.name,
                     "': ", format_duration_ms(latency_ms[i]), " and ", format_duration_ms(ms)),

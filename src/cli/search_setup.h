@@ -15,7 +15,8 @@ namespace hat::cli {
 
 struct SearchFlags {
   WorkspaceFlags workspace;
-  std::vector<std::string> latency;  ///< "200ms", or "rpi4=200ms" for one of several devices
+  /// "200ms", "70%" of what the largest network takes, or "rpi4=200ms" for one of several devices.
+  std::vector<std::string> latency;
   std::string params;
   std::string size;
   std::string memory;
@@ -69,6 +70,7 @@ struct SearchSetup {
   void find_devices(const SearchFlags& flags);
   void add_costs(const SearchFlags& flags);
   void add_goals(const SearchFlags& flags);
+  double latency_budget_ms(const std::string& text, const SearchDevice& device) const;
   void check_budgets();
   void add_cost(const std::string& name, const std::string& unit,
                 std::function<double(const arch::Architecture&)> value);
