@@ -134,6 +134,15 @@ config::TaskConfig task_of(const Options& o, const fs::path& root) {
 }
 
 // A SuperTransformer that the data can fill: see docs/spaces.md.
+/// A journey of a few minutes on two cores: small batches, since the corpus is easy and updates are
+/// what it needs.
+void set_demo_effort(config::WorkspaceConfig* config) {
+  config->train.batch_tokens = 1024;
+  config->train.max_minutes = 2.5;
+  config->search.evaluations = 120;
+  config->finetune.update_fraction = 0.2;
+}
+
 std::string suggested_space(uint64_t pairs, bool demo) {
   if (demo || pairs < 10'000) return "tiny";
   if (pairs < 400'000) return "small";
@@ -260,6 +269,7 @@ void apply_space(const Options& o, uint64_t examples, config::WorkspaceConfig* c
   } else if (config->task.kind == "translation" &&
              config->space == config::WorkspaceConfig().space) {
     config->space = suggested_space(examples, o.demo);
+    if (o.demo) set_demo_effort(config);
   }
   if (config->task.kind != "translation") return;
   const arch::SearchSpace space = arch::SearchSpace::named(config->space, o.directory);
