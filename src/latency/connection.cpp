@@ -184,17 +184,20 @@ std::vector<std::string> agent_command(const Device& device) {
 // (device.cpp), and our own version: nothing that a file could have put there.
 std::vector<std::string> prepare_ssh(const Device& device) {
   const double timeout_ms = 1000 * (device.connect_timeout_s + 5);
-  const RunResult machine = run_ssh(device, "uname -m", {}, timeout_ms);
-  if (machine.exit_code != 0) {
-    fail_connection(device, machine.exit_code, machine.error, "ssh does not get through");
+  // One connection asks for both: the processor, and what is in the folder.
+  const RunResult probe =
+      run_ssh(device, str("uname -m && (ls -- ", device.remote_folder, " 2>/dev/null || true)"), {},
+              timeout_ms);
+  if (probe.exit_code != 0) {
+    fail_connection(device, probe.exit_code, probe.error, "ssh does not get through");
   }
-  const std::string name{trim(machine.output)};
+  std::vector<std::string> lines = split(probe.output, '\n');
+  const std::string name{trim(lines.empty() ? "" : lines[0])};
   const bool known = name == "x86_64" || name == "aarch64";
-  HAT_CHECK(
-      known, ErrorKind::kData,
-      str("device '", device.name, "': 'uname -m' there prints '", last_line(machine.output), "'"),
-      "hat-run exists for x86_64 and aarch64 (a Raspberry Pi needs a 64-bit system); if this "
-      "is text of a login script, make it print only in interactive shells");
+  HAT_CHECK(known, ErrorKind::kData,
+            str("device '", device.name, "': 'uname -m' there prints '", last_line(name), "'"),
+            "hat-run exists for x86_64 and aarch64 (a Raspberry Pi needs a 64-bit system); if this "
+            "is text of a login script, make it print only in interactive shells");
   const fs::path program = find_program(device, name);
   HAT_CHECK(!program.empty(), ErrorKind::kIo,
             str("there is no hat-run for ", name, " on this machine"),
@@ -203,13 +206,9 @@ std::vector<std::string> prepare_ssh(const Device& device) {
   const std::string content = read_file(program, size_t{256} << 20);
   std::ostringstream digits;
   digits << std::hex << hash64(content);
-  const std::string path = str(device.remote_folder, "/hat-run-", version(), "-", digits.str());
-  const RunResult there =
-      run_ssh(device, str("test -x ", path, " && echo yes || echo no"), {}, timeout_ms);
-  if (there.exit_code != 0) {
-    fail_connection(device, there.exit_code, there.error, "ssh does not get through");
-  }
-  if (trim(there.output) != "yes") {
+  const std::string file = str("hat-run-", version(), "-", digits.str());
+  const std::string path = str(device.remote_folder, "/", file);
+  if (std::find(lines.begin() + 1, lines.end(), file) == lines.end()) {
     log_info("latency", str("copying hat-run (", format_bytes(static_cast<double>(content.size())),
                             ") to ", device.host, ":", path));
     const std::string copy = str("mkdir -p ", device.remote_folder, " && cat > ", path,
