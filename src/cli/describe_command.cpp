@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "commands.h"
+#include "explain.h"
 #include "hat/arch/cost.h"
 #include "hat/base/error.h"
 #include "hat/base/strings.h"
@@ -21,6 +22,9 @@ struct Options {
   int beam = 5;
   int qkv_dim = 512;
   bool list_spaces = false;
+  bool explain = false;
+  std::string workspace = ".";
+  std::string device;
   bool json = false;
 };
 
@@ -71,6 +75,10 @@ std::string cost_table(const OrderedJson& c, const Options& flags) {
 
 void describe_architecture(const Options& flags) {
   const arch::Architecture a = arch::load_architecture(flags.architecture, flags.qkv_dim);
+  if (flags.explain) {
+    print(explain(a, flags.workspace, flags.device, flags.json));
+    return;
+  }
   arch::ModelOptions options;
   if (!flags.space.empty()) options = arch::SearchSpace::named(flags.space).options();
   OrderedJson result = costs(a, options, flags);
@@ -178,6 +186,11 @@ Command describe_command() {
             app.add_option("--qkv-dim", options->qkv_dim,
                            "Attention width where the original's YAML does not say [512]")
                 ->check(CLI::Range(1, 65536));
+            app.add_flag("--explain", options->explain,
+                         "Predicted latency on a measured device, and which gene costs how much");
+            app.add_option("--device", options->device, "With --explain [latency.device]");
+            app.add_option("-C,--workspace", options->workspace, "With --explain: the workspace")
+                ->type_name("DIR");
             app.add_flag("--json", options->json, "Print JSON");
           },
           [options] { run(*options); }};

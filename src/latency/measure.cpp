@@ -18,11 +18,12 @@ namespace {
 
 // The share of the samples drawn by cost; the rest is chosen by what is known least.
 constexpr double kDrawnShare = 0.6;
-constexpr int kLeastDrawn = 12;
+constexpr size_t kLeastDrawn = 12;
 constexpr int kPoolSize = 400;
 // Stopping early: not before the set is large enough for every check.
 constexpr int kLeastRows = 40;
 constexpr double kSlowRuns = 12;
+constexpr double kQuieter = 0.995;
 
 /// The set in the journal, or a new one with its header written.
 LatencySet open_set(const Device& device, const arch::SearchSpace& space,
@@ -88,11 +89,11 @@ class Design {
  public:
   Design(const arch::SearchSpace& space, const MeasureOptions& options)
       : options_(options),
-        drawn_count_(
-            options.active
-                ? std::min(options.samples,
-                           std::max(kLeastDrawn, static_cast<int>(kDrawnShare * options.samples)))
-                : options.samples),
+        drawn_count_(options.active
+                         ? std::min(options.samples,
+                                    std::max(static_cast<int>(kLeastDrawn),
+                                             static_cast<int>(kDrawnShare * options.samples)))
+                         : options.samples),
         drawn_(stratified_sample(space, options.workload, drawn_count_, options.seed)) {
     if (!options.active) return;
     pool_ = stratified_sample(space, options.workload, kPoolSize, mix_seed(options.seed, 1));
@@ -123,6 +124,18 @@ bool good_enough(const LatencySet& set, const MeasureOptions& options) {
   if (!options.active || rows < kLeastRows || rows % 5 != 0) return false;
   const Predictor predictor = train_predictor(set, {}, TrainOptions{});
   return predictor.cross_validation().mape_percent <= options.precision_percent;
+}
+
+/// The anchor's quiet time as the whole set saw it: the first decile over the rows, each already a
+/// trimmed mean. 0 when there are too few rows to say.
+double observed_reference_ms(const LatencySet& set) {
+  std::vector<double> anchors;
+  for (const LatencyRow& row : set.rows) {
+    const auto basis = row.facts.find("basis");
+    const bool cpu = basis != row.facts.end() && basis->second.rfind("cpu", 0) == 0;
+    anchors.push_back(cpu ? row.anchor_cpu_ms : row.anchor_wall_ms);
+  }
+  return anchors.size() < kLeastDrawn ? 0 : quantile(anchors, 0.1);
 }
 
 MeasureSummary summarise_set(const LatencySet& set) {
@@ -199,6 +212,13 @@ MeasureSummary measure_latency(const Device& device, const arch::SearchSpace& sp
                     str(fixed(row.total_ms, 2), " ms +-", fixed(row.error_percent, 1), " %, wall ",
                         fixed(row.wall_total.mean, 2), " ms"));
     set.rows.push_back(std::move(row));
+  }
+  // A set begun while the machine was busy: its reference comes down when quieter times are seen.
+  const double observed_ms = observed_reference_ms(set);
+  if (observed_ms > 0 && observed_ms < kQuieter * set.reference_anchor_ms) {
+    journal.append(reference_to_json(observed_ms, utc_timestamp()).dump());
+    log_info("latency", str("the anchor's reference time is now ", fixed(observed_ms, 2),
+                            " ms, the quietest seen"));
   }
   MeasureSummary summary = summarise_set(set);
   summary.stopped_early = outcome.stopped_early;
