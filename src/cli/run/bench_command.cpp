@@ -3,6 +3,7 @@
 #include "hat/arch/search_space.h"
 #include "hat/base/clock.h"
 #include "hat/base/error.h"
+#include "hat/base/file.h"
 #include "hat/edge/bench.h"
 
 namespace hat::run {
@@ -11,6 +12,7 @@ namespace {
 struct Options {
   std::string model;
   std::string arch;
+  std::string save;
   std::string precision = "int8";
   int vocabulary = 32000;
   int shortlist = 0;
@@ -45,6 +47,8 @@ void declare(Arguments& args, Options& o) {
   args.number("repetitions", "timed runs", 1, 10000, &o.bench.repetitions);
   args.real("time-limit", "stop after this many seconds", 0.001, 3600, &o.time_limit_s);
   args.number("seed", "of random weights and words", 0, 2'000'000'000, &o.seed);
+  args.text("save", "FILE", "keep the network with random weights as a model file, with --arch",
+            &o.save);
   args.flag("no-bandwidth", "do not measure the machine's read bandwidth", &o.no_bandwidth);
   args.flag("json", "print JSON", &o.json);
 }
@@ -63,6 +67,7 @@ int bench_command(const Args& arguments) {
     print(help);
     return 0;
   }
+  HAT_CHECK(o.save.empty() || !o.arch.empty(), ErrorKind::kUsage, "--save needs --arch");
   HAT_CHECK(o.model.empty() != o.arch.empty(), ErrorKind::kUsage,
             "give a model file or --arch FILE, one of them");
   o.bench.seed = static_cast<uint64_t>(o.seed);
@@ -81,6 +86,10 @@ int bench_command(const Args& arguments) {
         edge::random_model_spec(arch::load_architecture(o.arch), options,
                                 arch::parse_precision(o.precision), workload, o.shortlist);
     auto bytes = edge::build_model(spec, edge::random_tensor_source(spec, o.bench.seed));
+    if (!o.save.empty()) {
+      const auto view = bytes.bytes();
+      write_file_atomic(o.save, {reinterpret_cast<const char*>(view.data()), view.size()});
+    }
     const double begin = wall_ms();
     model = edge::Model::from_bytes(std::move(bytes), "random weights");
     load_ms = wall_ms() - begin;

@@ -1,5 +1,7 @@
 #include <unistd.h>
 
+#include <cstdint>
+
 #include "arguments.h"
 #include "commands.h"
 #include "hat/base/cpu.h"
@@ -15,6 +17,7 @@ struct Options {
   int threads = cpu_info().logical_cores;
   bool no_shortlist = false;
   bool scores = false;
+  bool ids = false;
   edge::TextOptions text;
 };
 
@@ -40,6 +43,7 @@ void declare(Arguments& args, Options& o) {
   args.text("prefix", "TEXT", "text that every translation starts with", &o.text.prefix);
   args.flag("alignment", "append word alignments in Moses format", &t.alignment);
   args.flag("scores", "append scores", &o.scores);
+  args.flag("ids", "lines are token ids divided by blanks, also in the output", &o.ids);
   args.flag("no-shortlist", "consider all words although the model has a shortlist",
             &o.no_shortlist);
   args.number("batch", "sentences translated together at most", 1, 4096, &o.text.max_batch);
@@ -60,6 +64,36 @@ std::string render(const std::vector<edge::TextResult>& results, size_t line, co
   return out;
 }
 
+std::vector<int> parse_ids(const std::string& line) {
+  std::vector<int> ids;
+  for (const auto& word : split_words(line)) {
+    int64_t id = 0;
+    HAT_CHECK(parse_int(word, &id) && id >= 0 && id <= INT32_MAX, ErrorKind::kData,
+              "'" + word.substr(0, 40) + "' is no token id", "with --ids, lines hold numbers");
+    ids.push_back(static_cast<int>(id));
+  }
+  return ids;
+}
+
+/// One line after the other: for checks of models without a tokenizer.
+void translate_ids(const Options& o) {
+  edge::Translator translator(edge::Model::open(o.model), o.threads);
+  edge::DescriptorLines lines(STDIN_FILENO);
+  while (const auto line = lines.next(true)) {
+    std::string out;
+    for (const auto& hypothesis : translator.translate(parse_ids(*line), o.text.translate)) {
+      std::string separator;
+      for (const int token : hypothesis.tokens) {
+        out += separator + std::to_string(token);
+        separator = " ";
+      }
+      if (o.scores) out += str(" ||| ", fixed(hypothesis.score, 6));
+      out += '\n';
+    }
+    print(out);
+  }
+}
+
 }  // namespace
 
 int translate_command(const Args& arguments) {
@@ -74,6 +108,10 @@ int translate_command(const Args& arguments) {
   HAT_CHECK(!o.model.empty(), ErrorKind::kUsage, "no model file given",
             "hat-run translate MODEL < text");
   o.text.translate.shortlist = !o.no_shortlist;
+  if (o.ids) {
+    translate_ids(o);
+    return 0;
+  }
   edge::TextTranslator translator(edge::Model::open(o.model), o.threads);
   edge::DescriptorLines lines(STDIN_FILENO);
   size_t line = 0;
