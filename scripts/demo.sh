@@ -4,32 +4,33 @@
 #
 #   scripts/demo.sh [FOLDER]     the workspace, by default ./demo; it must not exist yet
 set -euo pipefail
-root=$(cd "$(dirname "$0")/.." && pwd)
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 workspace=${1:-demo}
-[ -e "$workspace" ] && { echo "demo.sh: $workspace exists already; name another folder, or remove it" >&2; exit 2; }
+[ ! -e "$workspace" ] || die "$workspace exists already" "name another folder, or remove it"
 
-"$root/scripts/setup.sh"
-if [ ! -f "$root/build/build.ninja" ]; then
-  cmake -G Ninja -S "$root" -B "$root/build" >/dev/null
-fi
-ninja -C "$root/build" hat hat-torch hat-run
+start=$SECONDS
+"$HAT_ROOT/scripts/setup.sh"
+ready=$SECONDS
+configure "$HAT_ROOT/build" -DHAT_WERROR=ON -DHAT_BUILD_TESTS=OFF -DHAT_DEVICE_ONLY=OFF >&2
+cmake --build "$HAT_ROOT/build" --parallel "$(build_jobs)"
+built=$SECONDS
 
-export PATH="$root/build/bin:$PATH"
+export PATH="$HAT_ROOT/build/bin:$PATH"
 mkdir -p "$workspace"
 cd "$workspace"
-started=$(date +%s)
-say() { printf '\n\033[1m$ %s\033[0m\n' "$*"; "$@"; }
+step() { printf '\n\033[1m$ %s\033[0m\n' "$*"; "$@"; }
 
-say hat init --demo
-say hat prepare
-say hat train-super
-say hat measure-latency --device local
-say hat search --latency 80%
-say hat finetune
-say hat evaluate
-say hat export
+step hat init --demo
+step hat prepare
+step hat train-super
+step hat measure-latency --device local
+step hat search --latency 80%
+step hat finetune
+step hat evaluate
+step hat export
 sentence=$(head -n 1 text/test.de)
 printf '\n\033[1m$ echo "%s" | hat translate\033[0m\n' "$sentence"
 printf '%s\n' "$sentence" | hat translate
-say hat report
-printf '\nThe journey took %d s. Workspace: %s\n' "$(( $(date +%s) - started ))" "$PWD"
+step hat report
+printf '\nSet up in %d s, built in %d s, journey in %d s. The workspace: %s\n' \
+  $((ready - start)) $((built - ready)) $((SECONDS - built)) "$PWD"

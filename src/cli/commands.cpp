@@ -20,6 +20,7 @@ std::vector<Command> all_commands() {
       translate_command(),
       bench_command(),
       score_worker_command(),
+      report_command(),
       describe_command(),
       doctor_command(),
       import_command(),

@@ -10,6 +10,7 @@ Command config_command();
 Command evaluate_command();
 Command init_command();
 Command prepare_command();
+Command report_command();
 Command describe_command();
 Command devices_command();
 Command doctor_command();
