@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <string>
 
+#include "hat/arch/search_space.h"
 #include "hat/base/error.h"
 #include "hat/base/rng.h"
 #include "hat/edge/translator.h"
@@ -128,6 +130,29 @@ TEST(Parity, RefusesAFileOfOtherWeights) {
   EXPECT_THROW(require_parity(compare(*network, quantised, random_sources(rng, 8), short_options()),
                               arch::Precision::kInt8),
                Error);
+}
+
+/// Networks of every shipped space: drawn, exported, loaded and compared.
+TEST(SlowParity, EveryShippedSpaceExports) {
+  constexpr int kNetworks = 200;
+  for (const std::string& name : arch::SearchSpace::shipped_names()) {
+    const arch::SearchSpace space = arch::SearchSpace::named(name);
+    if (space.family() != arch::Family::kSeq2Seq) continue;
+    const bool shared = space.options().embeddings == arch::ModelOptions::Embeddings::kShared;
+    const model::NetworkSpec super = model::super_spec(space, {211, shared ? 211 : 193});
+    Rng rng(7, name);
+    for (int i = 0; i < kNetworks; ++i) {
+      const arch::Architecture a = space.decode(space.sample(rng));
+      SCOPED_TRACE(name + " " + arch::canonical_text(a));
+      model::Transformer network(model::sub_spec(super, a));
+      network.initialize(rng.next());
+      ParityOptions options = short_options();
+      options.max_length = 8;
+      const ParityReport report =
+          compare(network, pack(network, arch::Precision::kFp32), random_sources(rng, 3), options);
+      EXPECT_NO_THROW(require_parity(report, arch::Precision::kFp32)) << describe(report);
+    }
+  }
 }
 
 /// A corpus in which target word 10 + i always translates source word 4 + i, with noise around.
