@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "hat/arch/positions.h"
@@ -67,7 +68,10 @@ Transformer::Impl::Impl(NetworkSpec network_spec, c10::Device device)
 }
 
 void Transformer::Impl::ensure_positions(int64_t rows) {
-  if (encoder_positions.defined() && encoder_positions.size(0) >= rows) return;
+  if (encoder_positions.defined()) {
+    if (encoder_positions.size(0) >= rows) return;
+    rows = std::max(rows, 2 * encoder_positions.size(0));  // decoding asks for one more each step
+  }
   HAT_CHECK(rows <= (1 << 20), ErrorKind::kData,
             str("a sentence of ", rows, " tokens is too long"));
   const auto build = [&](int width, int super_width) {
@@ -76,7 +80,10 @@ void Transformer::Impl::ensure_positions(int64_t rows) {
     return at::tensor(table, at::kFloat).view({rows, width}).to(store.device());
   };
   encoder_positions = build(spec.capacities.encoder_embed_dim, spec.super_encoder_embed_dim);
-  decoder_positions = build(spec.capacities.decoder_embed_dim, spec.super_decoder_embed_dim);
+  const bool same = spec.capacities.decoder_embed_dim == spec.capacities.encoder_embed_dim &&
+                    spec.super_decoder_embed_dim == spec.super_encoder_embed_dim;
+  decoder_positions = same ? encoder_positions
+                           : build(spec.capacities.decoder_embed_dim, spec.super_decoder_embed_dim);
 }
 
 at::Tensor Transformer::Impl::places(const at::Tensor& tokens) const {
