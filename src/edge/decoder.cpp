@@ -25,12 +25,12 @@ void Engine::embed_target(std::span<const Row> rows) {
   for (const Row& row : rows) longest = std::max(longest, row.slots.size());
   const float* positions = position_rows(false, longest);
   const auto width = static_cast<uint32_t>(network_.architecture.decoder_embed_dim);
-  for (size_t i = 0; i < rows.size(); ++i) {
+  for_rows(rows.size(), [&](size_t i) {
     float* x = row_x_.data() + i * width;
     dequantize_row(network_.decoder_embed, static_cast<uint32_t>(rows[i].token), width,
                    network_.decoder_embed_scale, x);
     kernels_.add(positions + (rows[i].slots.size() - 1) * width, width, x);
-  }
+  });
 }
 
 void Engine::decoder_layer(size_t layer, std::span<const Row> rows) {
@@ -45,7 +45,6 @@ void Engine::decoder_layer(size_t layer, std::span<const Row> rows) {
 
   if (pre_norm) norm_rows(block.self_norm, x, count, width, normed);
   linear(block.self_in, normed, count, row_wide_.data());
-  store_self(layer, rows);
   self_attention(layer, rows);
   linear(block.self_out, row_attended_.data(), count, x, add);
 
@@ -64,17 +63,18 @@ float* Engine::self_rows(size_t layer, const Sentence& sentence) const {
          static_cast<size_t>(sentence.beam) * self_offsets_[layer];
 }
 
-void Engine::store_self(size_t layer, std::span<const Row> rows) {
+/// Keeps `count` channels of keys and values, from channel `first`, at the row's position and slot.
+void Engine::store_self(size_t layer, const Row& row, const float* keys, const float* values,
+                        size_t first, size_t count) {
   const size_t qkv = network_.decoder[layer].self_qkv_dim;
-  for (size_t i = 0; i < rows.size(); ++i) {
-    const Sentence& sentence = sentences_[rows[i].sentence];
-    const size_t position = rows[i].slots.size() - 1;
-    HAT_DCHECK(position < static_cast<size_t>(sentence.max_positions));
-    const auto slot = static_cast<size_t>(rows[i].slots.back());
-    float* target =
-        self_rows(layer, sentence) + position * self_time_stride(sentence) + slot * 2 * qkv;
-    std::copy_n(row_wide_.data() + i * 3 * qkv + qkv, 2 * qkv, target);
-  }
+  const Sentence& sentence = sentences_[row.sentence];
+  const size_t position = row.slots.size() - 1;
+  HAT_DCHECK(position < static_cast<size_t>(sentence.max_positions));
+  const auto slot = static_cast<size_t>(row.slots.back());
+  float* target =
+      self_rows(layer, sentence) + position * self_time_stride(sentence) + slot * 2 * qkv + first;
+  std::copy_n(keys, count, target);
+  std::copy_n(values, count, target + qkv);
 }
 
 void Engine::self_attention(size_t layer, std::span<const Row> rows) {
@@ -102,6 +102,9 @@ void Engine::self_attention(size_t layer, std::span<const Row> rows) {
     cache.slots = row.slots.data();
     float* scores = scratch + i * per_row + head * ld;
     const float* query = row_wide_.data() + i * 3 * block.self_qkv_dim + head * d;
+    // A row sees its own slot of this position only, so every task stores what it will read.
+    store_self(layer, row, query + block.self_qkv_dim, query + 2 * size_t{block.self_qkv_dim},
+               head * d, size_t{heads} * d);
     kernels_.cached_scores(query, cache, length, heads, d, scale, scores, ld);
     for (uint32_t h = 0; h < heads; ++h) kernels_.softmax(scores + h * ld, length);
     cache.base += block.self_qkv_dim;

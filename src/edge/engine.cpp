@@ -12,8 +12,6 @@ namespace {
 // Products of more rows than this are done in blocks: it bounds the memory for quantised rows and
 // feed-forward activations, and so many rows are enough to use the weights well.
 constexpr size_t kBlockRows = 256;
-// Below this many rows, one thread normalises them faster than two can agree on it.
-constexpr size_t kSerialRows = 16;
 
 uint32_t widest_input(const Network& network) {
   uint32_t widest = static_cast<uint32_t>(
@@ -86,17 +84,9 @@ void Engine::linear(const Linear& weights, const float* x, size_t rows, float* y
 }
 
 void Engine::norm_rows(const Norm& norm, const float* x, size_t rows, uint32_t width, float* y) {
-  const auto one = [&](size_t row) {
+  for_rows(rows, [&](size_t row) {
     kernels_.layer_norm(x + row * width, width, norm.gain, norm.bias, network_.epsilon,
                         y + row * width);
-  };
-  if (rows < kSerialRows || pool_.threads() == 1) {
-    for (size_t row = 0; row < rows; ++row) one(row);
-    return;
-  }
-  const size_t parts = static_cast<size_t>(pool_.threads());
-  pool_.parallel_for(parts, [&](size_t part) {
-    for (size_t row = rows * part / parts; row < rows * (part + 1) / parts; ++row) one(row);
   });
 }
 

@@ -53,6 +53,9 @@ class Engine {
  private:
   void linear(const Linear& weights, const float* x, size_t rows, float* y,
               const Epilogue& epilogue = {});
+  /// Calls f(row) for all rows, on all threads where that pays.
+  template <class F>
+  void for_rows(size_t rows, F&& f);
   void norm_rows(const Norm& norm, const float* x, size_t rows, uint32_t width, float* y);
   void feed_forward(const Linear& fc1, const Linear& fc2, const float* x, size_t rows,
                     const float* residual, float* y);
@@ -74,7 +77,8 @@ class Engine {
   // Decoder (decoder.cpp)
   void embed_target(std::span<const Row> rows);
   void decoder_layer(size_t layer, std::span<const Row> rows);
-  void store_self(size_t layer, std::span<const Row> rows);
+  void store_self(size_t layer, const Row& row, const float* keys, const float* values,
+                  size_t first, size_t count);
   void self_attention(size_t layer, std::span<const Row> rows);
   void cross_attention(size_t layer, std::span<const Row> rows);
   void cross_head(size_t layer, std::span<const Row> rows, size_t first, uint32_t head,
@@ -117,5 +121,15 @@ class Engine {
   LazyBuffer<float> row_x_, row_wide_, row_attended_, row_normed_;      // decoder
   LazyBuffer<float> self_cache_, cross_cache_, attention_;
 };
+
+template <class F>
+void Engine::for_rows(size_t rows, F&& f) {
+  // Below this many, one thread is done before two have agreed on who does what.
+  constexpr size_t kSerialRows = 16;
+  const size_t parts = rows < kSerialRows ? 1 : static_cast<size_t>(pool_.threads());
+  pool_.parallel_for(parts, [&](size_t part) {
+    for (size_t row = rows * part / parts; row < rows * (part + 1) / parts; ++row) f(row);
+  });
+}
 
 }  // namespace hat::edge

@@ -82,7 +82,11 @@ void OutputLayer::best(const float* states, std::span<const OutputQuery> queries
     } else {
       all_words(input, block);
     }
-    for (size_t row = 0; row < rows; ++row) finish(row, block[row], &(*out)[first + row]);
+    const size_t parts = std::min(rows, static_cast<size_t>(engine_.pool().threads()));
+    engine_.pool().parallel_for(parts, [&](size_t part) {
+      for (size_t row = rows * part / parts; row < rows * (part + 1) / parts; ++row)
+        finish(row, block[row], &(*out)[first + row]);
+    });
   }
 }
 
