@@ -5,6 +5,8 @@
 #include "hat/base/rng.h"
 #include "hat/base/strings.h"
 #include "hat/edge/bench.h"
+#include "torch_commands.h"
+#include "train_options.h"
 
 namespace hat::cli {
 namespace {
@@ -21,6 +23,8 @@ struct Options {
   bool no_bandwidth = false;
   bool json = false;
   edge::BenchOptions bench;
+  bool train = false;
+  TrainBenchFlags training;
 };
 
 /// int8 against fp32 over sampled architectures of a space.
@@ -65,10 +69,22 @@ std::shared_ptr<const edge::Model> open_model(Options& o, double* load_ms) {
   return model;
 }
 
+void run_training(Options& o) {
+  HAT_CHECK(o.training.width % o.training.heads == 0, ErrorKind::kUsage,
+            "--heads does not divide --width");
+  o.training.json = o.json;
+  o.training.seconds = o.time_limit_s;
+  run_train_bench(o.training);
+}
+
 void run(Options o) {
+  if (o.train) {
+    run_training(o);
+    return;
+  }
   const int subjects = !o.model.empty() + !o.arch.empty() + !o.space.empty();
   HAT_CHECK(subjects == 1, ErrorKind::kUsage,
-            "give a model file, --arch FILE or --compare-precisions SPACE, one of them");
+            "give a model file, --arch FILE, --compare-precisions SPACE or --train, one of them");
   o.bench.bandwidth = !o.no_bandwidth;
   o.bench.time_limit_ms = 1e3 * o.time_limit_s;
   o.bench.workload.vocabulary = {o.vocabulary, o.vocabulary};
@@ -116,6 +132,26 @@ void declare(CLI::App& app, const std::shared_ptr<Options>& o) {
   app.add_option("--time-limit", o->time_limit_s, "Stop after so many seconds [60]")
       ->check(CLI::Range(0.001, 3600.0));
   app.add_option("--seed", bench.seed, "Of random weights and words [1]");
+  TrainBenchFlags& training = o->training;
+  app.add_flag("--train", o->train,
+               "Time training instead: hat's trainer, a plain LibTorch loop, the bare products");
+  app.add_option("--layers", training.layers, "With --train: layers of each stack [6]")
+      ->check(CLI::Range(1, 48));
+  app.add_option("--width", training.width, "With --train: embedding and attention width [512]")
+      ->check(CLI::Range(8, 8192));
+  app.add_option("--ffn", training.ffn_dim, "With --train: inner feed-forward width [2048]")
+      ->check(CLI::Range(8, 32768));
+  app.add_option("--heads", training.heads, "With --train: attention heads [8]")
+      ->check(CLI::Range(1, 128));
+  app.add_option("--words", training.vocabulary, "With --train: vocabulary [10000]")
+      ->check(CLI::Range(16, 1 << 20));
+  app.add_option("--batch-tokens", training.batch_tokens,
+                 "With --train: padded tokens in a batch [2048]")
+      ->check(CLI::Range(64, 1 << 20));
+  app.add_option("--compute", training.precision, "With --train: auto, fp32 or bf16 [auto]")
+      ->check(CLI::IsMember({"auto", "fp32", "bf16"}));
+  app.add_option("--train-threads", training.threads, "With --train: threads; 0: all cores [0]")
+      ->check(CLI::Range(0, 1024));
   app.add_flag("--no-bandwidth", o->no_bandwidth, "Do not measure the read bandwidth");
   app.add_flag("--json", o->json, "Print JSON");
 }
@@ -136,7 +172,8 @@ Command bench_command() {
           "  hat bench model.hat\n"
           "  hat bench --arch base.json --precision int8 --vocab 32000 --beam 5 --source 30 "
           "--steps 30\n"
-          "  hat bench --compare-precisions wmt --samples 10\n",
+          "  hat bench --compare-precisions wmt --samples 10\n"
+          "  hat bench --train --width 256 --ffn 1024 --layers 4\n",
           [options](CLI::App& app) { declare(app, options); },
           [options] { run(*options); }};
 }

@@ -6,12 +6,16 @@ namespace hat::cli {
 
 struct ExportOptions;
 struct FinetuneCommandOptions;
+struct RankCheckCommandOptions;
 struct ScoreWorkerOptions;
+struct TrainBenchFlags;
 struct TrainSuperOptions;
 
 void run_export(const ExportOptions& options);
 void run_finetune(const FinetuneCommandOptions& options);
+void run_rank_check(const RankCheckCommandOptions& options);
 void run_score_worker(const ScoreWorkerOptions& options);
+void run_train_bench(const TrainBenchFlags& options);
 void run_train_super(const TrainSuperOptions& options);
 
 }  // namespace hat::cli

@@ -18,8 +18,29 @@ struct FinetuneCommandOptions {
   bool json = false;
 };
 
+struct RankCheckCommandOptions {
+  WorkspaceFlags workspace;
+  int architectures = 16;
+  int updates = 0;
+  bool json = false;
+};
+
 struct ScoreWorkerOptions {
   WorkspaceFlags workspace;
+};
+
+/// hat bench --train.
+struct TrainBenchFlags {
+  int layers = 6;
+  int width = 512;
+  int ffn_dim = 2048;
+  int heads = 8;
+  int vocabulary = 10000;
+  int batch_tokens = 2048;
+  std::string precision = "auto";
+  double seconds = 60;
+  int threads = 0;
+  bool json = false;
 };
 
 }  // namespace hat::cli

@@ -9,6 +9,16 @@
 namespace hat::train {
 namespace {
 
+// Smallest, middle and largest; in a space of few choices the middle is one of the others.
+std::vector<Watched> watched_networks(const arch::SearchSpace& space) {
+  std::vector<Watched> watched = {{"smallest", space.smallest()}};
+  const arch::Architecture middle = space.middle();
+  if (middle != space.smallest() && middle != space.largest())
+    watched.push_back({"middle", middle});
+  watched.push_back({"largest", space.largest()});
+  return watched;
+}
+
 void write_result(const fs::path& path, const TrainResult& result,
                   const std::vector<Watched>& watched) {
   config::OrderedJson losses;

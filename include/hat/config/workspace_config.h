@@ -42,7 +42,7 @@ struct TrainConfig {
   int batch_tokens = 4096;
   int accumulate = 1;
   double learning_rate = 0;
-  std::string schedule = "inverse_sqrt";
+  std::string schedule = "cosine";
   int warmup_updates = 0;
   double adam_beta1 = 0.9;
   double adam_beta2 = 0.98;

@@ -2,6 +2,7 @@
 #include "../train_options.h"
 #include "hat/base/strings.h"
 #include "hat/model/compute.h"
+#include "hat/train/rank_check.h"
 #include "hat/train/stages.h"
 
 namespace hat::cli {
@@ -57,6 +58,18 @@ void run_finetune(const FinetuneCommandOptions& options) {
   print_line(str("model '", result.name, "': ", summary(result.training)));
   print_line(str("weights: ", (result.directory / "model.safetensors").string()));
   print_line("next: hat evaluate, then hat export");
+}
+
+void run_rank_check(const RankCheckCommandOptions& options) {
+  const config::Workspace workspace = options.workspace.open();
+  model::configure_process(WorkspaceFlags::threads(workspace));
+  const train::RankCheck check =
+      train::rank_check(workspace, {options.architectures, options.updates, invocation().text()});
+  if (options.json) {
+    print_json(check.to_json());
+  } else {
+    print(check.to_text());
+  }
 }
 
 }  // namespace hat::cli
