@@ -76,7 +76,7 @@ void add_training(report::Page& page, const std::string& title, const fs::path& 
   chart.series = watched;
   page.chart(chart);
   Chart train_chart;
-  train_chart.title = title + ": training loss (SubTransformers differ from update to update)";
+  train_chart.title = title + ": training loss";
   train_chart.x_axis = "update";
   train_chart.y_axis = "nats per token";
   train_chart.series = {training};
@@ -145,10 +145,10 @@ void add_goal(report::Page& page, const Json& goal) {
     }
     chart.series.push_back(std::move(dots));
   };
-  series("winner", "winner");
-  series("finalists", "finalists");
-  series("front", "front");
   series("baselines", "baselines");
+  series("front", "front");
+  series("finalists", "finalists");
+  series("winner", "winner");
   for (const Json& limit : goal.value("limits", Json::array())) {
     if (text(limit, "cost") == "latency") {
       chart.vertical_line = number(limit, "at_most");

@@ -33,7 +33,11 @@ struct Range {
 bool drawable(const Point& p) { return std::isfinite(p.x) && std::isfinite(p.y); }
 
 std::string tick_text(double value, double step) {
-  const int digits = std::clamp(static_cast<int>(std::ceil(-std::log10(step) - 1e-9)), 0, 6);
+  int digits = 0;  // as many as tell neighbouring ticks apart without rounding them: 0.025 needs 3
+  for (double scaled = step; digits < 6 && std::fabs(scaled - std::round(scaled)) > 1e-6;
+       ++digits) {
+    scaled *= 10;
+  }
   return std::fabs(value) >= 1e6 ? format_count(value) : fixed(value == 0 ? 0 : value, digits);
 }
 

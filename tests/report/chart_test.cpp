@@ -31,6 +31,11 @@ TEST(Chart, LeavesOutWhatCannotBeDrawn) {
   EXPECT_THAT(to_svg(Chart{"t", "x", "y", {}}), HasSubstr("nothing measured yet"));
 }
 
+TEST(Chart, TicksAreNotRounded) {
+  Chart chart{"t", "x", "y", {{"a", Series::Style::kDots, {{0, 2.725, ""}, {1, 2.85, ""}}}}};
+  EXPECT_THAT(to_svg(chart), HasSubstr(">2.825<"));
+}
+
 TEST(Chart, TextFromOutsideIsEscaped) {
   Chart chart{"<b>", "x & y", "\"", {{"<s>", Series::Style::kDots, {{1, 1, "<script>"}}}}};
   const std::string svg = to_svg(chart);
