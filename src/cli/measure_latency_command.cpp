@@ -37,14 +37,22 @@ latency::MeasureOptions measure_options(const config::Workspace& workspace,
   return measure;
 }
 
-/// The old journal is kept under another name: measurements are dear.
-void set_aside(const fs::path& journal) {
-  if (!fs::exists(journal)) return;
+/// The old journal is kept under another name: measurements are dear. Returns what it holds, where
+/// it can be read.
+std::optional<latency::LatencySet> set_aside(const fs::path& journal) {
+  if (!fs::exists(journal)) return std::nullopt;
+  std::optional<latency::LatencySet> former;
+  try {
+    former = latency::read_journal(journal);
+  } catch (const Error& error) {
+    log_warning("latency", error.message());
+  }
   std::string stamp = utc_timestamp();
   for (char& c : stamp) c = c == ':' ? '-' : c;
   const fs::path kept = journal.parent_path() / ("latency-until-" + stamp + ".jsonl");
   fs::rename(journal, kept);
   log_info("latency", str("kept the former measurements as ", kept.string()));
+  return former;
 }
 
 /// Checks the set, trains the predictor and says what came out.
@@ -99,7 +107,8 @@ void run(const Options& options) {
   ensure_directory(folder);
   std::string text;
   config::OrderedJson summary_json;
-  if (options.restart) set_aside(journal);
+  std::optional<latency::LatencySet> former;
+  if (options.restart) former = set_aside(journal);
   if (!options.import_file.empty()) {
     const latency::LatencySet set =
         latency::import_latency_set(options.import_file, device, journal);

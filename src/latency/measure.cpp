@@ -76,6 +76,25 @@ void check_same_machine(const LatencySet& set, const Device& device, const Agent
   }
 }
 
+std::string fact(const LatencySet& set, const char* name) {
+  if (set.rows.empty()) return "";
+  const auto found = set.rows.back().facts.find(name);
+  return found == set.rows.back().facts.end() ? "" : found->second;
+}
+
+/// The reference of the set that this one replaces, or 0 when it would mean something else here.
+double former_reference_ms(const MeasureOptions& options, const LatencySet& set,
+                           const Device& device, const AgentHello& hello) {
+  if (options.former == nullptr) return 0;
+  const LatencySet& former = *options.former;
+  const bool same = former.space_id == set.space_id && former.precision == set.precision &&
+                    former.workload == set.workload && former.anchor == set.anchor &&
+                    fact(former, "machine") == hello.machine && fact(former, "isa") == hello.isa &&
+                    fact(former, "threads") == std::to_string(device.threads) &&
+                    fact(former, "version") == str(hello.version, " ", hello.commit);
+  return same ? former.reference_anchor_ms : 0;
+}
+
 std::set<std::string> measured_ids(const LatencySet& set) {
   std::set<std::string> ids;
   for (const LatencyRow& row : set.rows) {
@@ -175,8 +194,9 @@ MeasureSummary measure_latency(const Device& device, const arch::SearchSpace& sp
   if (fresh) journal.append(header_to_json(set).dump());
   const double anchor_now_ms = measurer.measure_reference_ms();
   if (!(set.reference_anchor_ms > 0)) {
-    set.reference_anchor_ms = anchor_now_ms;
-    journal.append(reference_to_json(anchor_now_ms, utc_timestamp()).dump());
+    const double former_ms = former_reference_ms(options, set, device, hello);
+    set.reference_anchor_ms = former_ms > 0 ? former_ms : anchor_now_ms;
+    journal.append(reference_to_json(set.reference_anchor_ms, utc_timestamp()).dump());
   }
   log_info("latency",
            str("anchor network: ", fixed(anchor_now_ms, 2), " ms now, reference ",

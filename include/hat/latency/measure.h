@@ -26,6 +26,9 @@ struct MeasureOptions {
   /// Choose the later architectures where the predictor is least sure, and stop early when it is
   /// good enough. Off: all are drawn by cost alone (for test sets).
   bool active = true;
+  /// A set that this one replaces: its reference time is kept where device, anchor and settings are
+  /// the same, so that both are in the same milliseconds.
+  const LatencySet* former = nullptr;
 };
 
 /// Starts the agent of a device, installing hat-run over ssh where it is missing.
