@@ -193,8 +193,8 @@ MeasureSummary measure_latency(const Device& device, const arch::SearchSpace& sp
   LineJournal journal(path);
   if (fresh) journal.append(header_to_json(set).dump());
   const double anchor_now_ms = measurer.measure_reference_ms();
+  const double former_ms = former_reference_ms(options, set, device, hello);
   if (!(set.reference_anchor_ms > 0)) {
-    const double former_ms = former_reference_ms(options, set, device, hello);
     set.reference_anchor_ms = former_ms > 0 ? former_ms : anchor_now_ms;
     journal.append(reference_to_json(set.reference_anchor_ms, utc_timestamp()).dump());
   }
@@ -233,9 +233,10 @@ MeasureSummary measure_latency(const Device& device, const arch::SearchSpace& sp
                         fixed(row.wall_total.mean, 2), " ms"));
     set.rows.push_back(std::move(row));
   }
-  // A set begun while the machine was busy: its reference comes down when quieter times are seen.
+  // A set begun while the machine was busy: its reference comes down when quieter times are seen;
+  // not one that was taken over, which would no longer be in the former set's milliseconds.
   const double observed_ms = observed_reference_ms(set);
-  if (observed_ms > 0 && observed_ms < kQuieter * set.reference_anchor_ms) {
+  if (former_ms == 0 && observed_ms > 0 && observed_ms < kQuieter * set.reference_anchor_ms) {
     journal.append(reference_to_json(observed_ms, utc_timestamp()).dump());
     log_info("latency", str("the anchor's reference time is now ", fixed(observed_ms, 2),
                             " ms, the quietest seen"));
