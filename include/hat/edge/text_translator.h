@@ -23,7 +23,7 @@ struct TextOptions {
   int segment_tokens = 200;
   int max_batch = 64;  ///< segments translated together
   /// Memory for the caches of a batch: fewer sentences are taken together when they are long.
-  double batch_memory_mb = 12;
+  double batch_memory_mb = 8;
   size_t window_lines = 1024;  ///< lines read ahead, to be sorted by length
 };
 
