@@ -15,7 +15,7 @@
 namespace hat::arch {
 namespace {
 
-constexpr const char* kShipped[] = {"tiny", "small", "iwslt", "wmt", "hat-latency"};
+constexpr const char* kShipped[] = {"tiny", "mini", "small", "iwslt", "wmt", "hat-latency"};
 
 /// configs/spaces beside the program: in the source tree of a build, or installed.
 fs::path shipped_space_path(const std::string& name) {
