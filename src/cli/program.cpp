@@ -32,6 +32,29 @@ constexpr const char* kDay =
     "\n"
     "'hat COMMAND --help' explains a command. docs/config.md lists every key of hat.json.\n";
 
+/// CLI11's help, with long descriptions broken at blanks.
+class WrappingFormatter : public CLI::Formatter {
+ public:
+  std::string make_option_desc(const CLI::Option* option) const override {
+    constexpr size_t kWidth = 66;
+    const std::string text = CLI::Formatter::make_option_desc(option);
+    std::string wrapped;
+    size_t column = 0;
+    for (const std::string& word : split_words(text)) {
+      if (column > 0 && column + 1 + word.size() > kWidth) {
+        wrapped += "\n";
+        column = 0;
+      } else if (column > 0) {
+        wrapped += " ";
+        ++column;
+      }
+      wrapped += word;
+      column += word.size();
+    }
+    return wrapped;
+  }
+};
+
 int report(const Error& error) {
   Progress::clear_live_line();
   std::fprintf(stderr, "hat: error: %s\n", error.message().c_str());
@@ -61,6 +84,7 @@ int parse_and_run(int argc, char** argv) {
   app.set_version_flag(
       "--version", str("hat ", version(), " (", build_commit(), ", ", build_description(), ")"));
   app.require_subcommand(1);
+  app.formatter(std::make_shared<WrappingFormatter>());
   app.get_formatter()->column_width(34);
   bool quiet = false;
   bool verbose = false;

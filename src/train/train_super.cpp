@@ -72,8 +72,7 @@ TrainResult train_super(const config::Workspace& workspace, const StageOptions& 
                         "': ", format_count(static_cast<double>(network.parameters().count())),
                         " parameters, ", space.count(), " SubTransformers"));
   const auto strategy = make_strategy(config.train.strategy, space, seed);
-  const std::vector<Watched> watched = {
-      {"smallest", space.smallest()}, {"middle", space.middle()}, {"largest", space.largest()}};
+  const std::vector<Watched> watched = watched_networks(space);
   config::save_json(directory / "space.json", space.to_json());
   config::write_run_records(directory, workspace, options.command);
   TrainerSetup setup{.network = network,

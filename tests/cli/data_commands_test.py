@@ -22,7 +22,8 @@ class Workspaces(program.ProgramTest):
         self.assertIn("Next: hat prepare", text)
         config = json.loads((self.folder / "hat.json").read_text())
         self.assertEqual(config["task"]["train"], "text/train")
-        self.assertNotIn("train", config)  # only what differs from the defaults
+        self.assertEqual(set(config["train"]), {"max_minutes", "batch_tokens"})  # the demo's own effort
+        self.assertNotIn("decode", config)  # only what differs from the defaults
         text = self.ok("prepare")
         self.assertIn("Next: hat train-super", text)
         made = sorted(path.name for path in (self.folder / "data").iterdir())

@@ -221,7 +221,14 @@ TEST_F(Ssh, ADeadServerIsExplainedAndTheNextCallGoesOn) {
   EXPECT_EQ(rows_in(journal), 3U);
   sshd_->start();
   ASSERT_TRUE(sshd_->answers());
-  measure_latency(device, space, options(6), journal);
+  // A server that has just come up on a busy machine may still reset a connection.
+  for (int attempt = 0; attempt < 3 && rows_in(journal) < 6U; ++attempt) {
+    try {
+      measure_latency(device, space, options(6), journal);
+    } catch (const Error& error) {
+      ASSERT_EQ(error.kind(), ErrorKind::kIo) << error.message();
+    }
+  }
   EXPECT_EQ(rows_in(journal), 6U);
 }
 
