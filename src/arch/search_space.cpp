@@ -7,7 +7,7 @@
 
 #include "gene_table.h"
 #include "hat/base/error.h"
-#include "hat/base/process.h"
+#include "hat/base/install.h"
 #include "hat/base/strings.h"
 #include "original_yaml.h"
 #include "space_reader.h"
@@ -17,22 +17,14 @@ namespace {
 
 constexpr const char* kShipped[] = {"tiny", "mini", "small", "iwslt", "wmt", "hat-latency"};
 
-/// configs/spaces beside the program: in the source tree of a build, or installed.
 fs::path shipped_space_path(const std::string& name) {
-  const fs::path program = program_directory();
-  std::vector<fs::path> folders = {program / ".." / "configs",
-                                   program / ".." / "share" / "hat" / "configs",
-                                   program / "configs", program / ".." / ".." / ".." / "configs"};
-#ifdef HAT_CONFIG_DIR
-  folders.emplace_back(HAT_CONFIG_DIR);
-#endif
-  for (const fs::path& folder : folders) {
-    fs::path path = folder / "spaces" / (name + ".json");
-    std::error_code error;
-    if (fs::exists(path, error)) return path;
-  }
-  fail(ErrorKind::kIo, str("the shipped space '", name, "' is not installed beside the program"),
-       "Reinstall hat, or give the path of a space's file.");
+  const fs::path configs = configs_directory();
+  const fs::path path = configs / "spaces" / (name + ".json");
+  std::error_code error;
+  HAT_CHECK(!configs.empty() && fs::exists(path, error), ErrorKind::kIo,
+            str("the shipped space '", name, "' is not installed beside the program"),
+            "Reinstall hat, or give the path of a space's file.");
+  return path;
 }
 
 using Count = unsigned __int128;

@@ -19,6 +19,23 @@ void check_name(const std::string& name, const std::string& what) {
             "Use letters, digits, '-', '_' and '.'.");
 }
 
+/// What hat finetune does as hat train-super did, unless finetune.train says otherwise. Length,
+/// rate, strategy and what follows from them are its own.
+constexpr const char* kFollowsTrain[] = {
+    "batch_tokens",       "accumulate",      "schedule",  "adam_beta1",     "adam_beta2",
+    "adam_epsilon",       "weight_decay",    "clip_norm", "dropout",        "attention_dropout",
+    "activation_dropout", "label_smoothing", "precision", "valid_sentences"};
+
+void let_finetune_follow_train(const Schema& schema, Provenance* provenance) {
+  for (const char* key : kFollowsTrain) {
+    const std::string to = str("finetune.train.", key);
+    const auto from = provenance->find(str("train.", key));
+    if (from == provenance->end() || provenance->count(to) != 0) continue;
+    const std::string origin = str(from->second, ", train.", key);
+    set_value(schema, to, value_text(*schema.find(from->first)), origin, provenance);
+  }
+}
+
 int64_t search_number(const fs::path& path) {
   int64_t number = 0;
   return parse_int(path.filename().string(), &number) && number > 0 ? number : 0;
@@ -59,6 +76,7 @@ Workspace Workspace::open(const fs::path& root, const std::vector<std::string>& 
   for (const std::string& assignment : assignments) {
     apply_assignment(schema, assignment, "--set", &workspace.provenance_);
   }
+  let_finetune_follow_train(schema, &workspace.provenance_);
   return workspace;
 }
 

@@ -85,7 +85,8 @@ void FinetuneConfig::describe(Schema& s) {
           "Updates as a share of the SuperTransformer's, when finetune.train.max_updates is 0")
       .range(0.001, 10);
   s.section("train", train,
-            "How hat finetune trains; 0 and auto follow the SuperTransformer's run");
+            "How hat finetune trains. What is not set here, and is no matter of length, rate or "
+            "strategy, is as in train");
 }
 
 void LatencyConfig::describe(Schema& s) {

@@ -5,7 +5,7 @@
 
 #include "hat/arch/cost.h"
 #include "hat/base/error.h"
-#include "hat/base/process.h"
+#include "hat/base/install.h"
 #include "hat/base/strings.h"
 
 namespace hat::latency {
@@ -28,25 +28,10 @@ bool is_plain_path(const std::string& path) {
          path.find("..") == std::string::npos;
 }
 
-std::vector<fs::path> shipped_folders() {
-  const fs::path program = program_directory();
-  return {
-      program / ".." / "share" / "hat" / "configs" / "devices",
-      program / ".." / "configs" / "devices",
-      program / "configs" / "devices",
-      program / ".." / ".." / "configs" / "devices",
-#ifdef HAT_CONFIG_DIR
-      fs::path(HAT_CONFIG_DIR) / "devices",
-#endif
-  };
-}
-
+/// Empty where the shipped devices are not installed.
 fs::path shipped_folder() {
-  std::error_code error;
-  for (const fs::path& folder : shipped_folders()) {
-    if (fs::is_directory(folder, error)) return folder;
-  }
-  return {};
+  const fs::path configs = configs_directory();
+  return configs.empty() ? fs::path() : configs / "devices";
 }
 
 }  // namespace
@@ -120,7 +105,9 @@ fs::path device_path(const std::string& name, const fs::path& workspace) {
     const fs::path own = workspace / "devices" / name / "device.json";
     if (fs::is_regular_file(own, error)) return own;
   }
-  const fs::path shipped = shipped_folder() / (name + ".json");
+  const fs::path folder = shipped_folder();
+  if (folder.empty()) return {};
+  const fs::path shipped = folder / (name + ".json");
   return fs::is_regular_file(shipped, error) ? shipped : fs::path();
 }
 
@@ -154,8 +141,9 @@ Device find_device(const std::string& name, const fs::path& workspace) {
   if (path.empty()) {
     const std::vector<std::string> names = device_names(workspace);
     fail(ErrorKind::kUsage, str("unknown device '", name, "'.", did_you_mean(name, names)),
-         str("known: ", join(names, ", "), "; 'hat devices --add ", name,
-             " --host HOST' adds one reached by ssh"));
+         str(names.empty() ? "the shipped devices are not installed beside the program"
+                           : str("known: ", join(names, ", ")),
+             "; 'hat devices --add ", name, " --host HOST' adds one reached by ssh"));
   }
   return load_device(path);
 }

@@ -35,6 +35,20 @@ TEST_F(WorkspaceTest, IsFoundUpwardAndTakesAssignments) {
   EXPECT_EQ(w.config().space, "tiny");
 }
 
+TEST_F(WorkspaceTest, FinetuneFollowsTrainUnlessToldOtherwise) {
+  write(
+      R"({"train": {"batch_tokens": 512, "dropout": 0.3, "max_minutes": 5, "strategy": "sandwich"},
+            "finetune": {"train": {"dropout": 0.0}}})");
+  const Workspace w = Workspace::open(root_, {"train.label_smoothing=0"});
+  const TrainConfig& finetune = w.config().finetune.train;
+  EXPECT_EQ(finetune.batch_tokens, 512);
+  EXPECT_EQ(finetune.label_smoothing, 0);
+  EXPECT_EQ(finetune.dropout, 0);
+  EXPECT_EQ(finetune.max_minutes, 0);
+  EXPECT_EQ(finetune.strategy, "auto");
+  EXPECT_THAT(w.provenance().at("finetune.train.batch_tokens"), HasSubstr("train.batch_tokens"));
+}
+
 TEST_F(WorkspaceTest, NoneNewerAndWrongAreRefused) {
   try {
     Workspace::find(root_);
