@@ -22,6 +22,7 @@ struct Options {
   double time_limit_s = 60;
   bool no_bandwidth = false;
   bool json = false;
+  bool products = false;
   edge::BenchOptions bench;
   bool train = false;
   TrainBenchFlags training;
@@ -82,9 +83,20 @@ void run(Options o) {
     run_training(o);
     return;
   }
-  const int subjects = !o.model.empty() + !o.arch.empty() + !o.space.empty();
-  HAT_CHECK(subjects == 1, ErrorKind::kUsage,
-            "give a model file, --arch FILE, --compare-precisions SPACE or --train, one of them");
+  const int subjects = !o.model.empty() + !o.arch.empty() + !o.space.empty() + o.products;
+  HAT_CHECK(
+      subjects == 1, ErrorKind::kUsage,
+      "give a model file, --arch FILE, --compare-precisions SPACE, --products or --train, one "
+      "of them");
+  if (o.products) {
+    const auto result = edge::time_products(arch::parse_precision(o.precision), o.bench.threads);
+    if (o.json) {
+      print_json(result);
+    } else {
+      print(edge::products_table(result));
+    }
+    return;
+  }
   o.bench.bandwidth = !o.no_bandwidth;
   o.bench.time_limit_ms = 1e3 * o.time_limit_s;
   o.bench.workload.vocabulary = {o.vocabulary, o.vocabulary};
@@ -112,7 +124,9 @@ void declare(CLI::App& app, const std::shared_ptr<Options>& o) {
       ->type_name("SPACE");
   app.add_option("--samples", o->samples, "Architectures sampled for that [10]")
       ->check(CLI::Range(0, 1000));
-  app.add_option("--precision", o->precision, "fp32, int8 or int4, with --arch [int8]");
+  app.add_flag("--products", o->products, "Time the matrix products of a Transformer base alone");
+  app.add_option("--precision", o->precision,
+                 "fp32, int8 or int4, with --arch or --products [int8]");
   app.add_option("--vocab", o->vocabulary, "Words of each language, with --arch [32000]")
       ->check(CLI::Range(8, 1'000'000));
   app.add_option("--shortlist", o->shortlist, "Words of the output layer; 0: all [0]")

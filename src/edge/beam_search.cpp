@@ -26,6 +26,7 @@ void BeamSearch::reset(int beam, int max_length, int min_length, double length_p
   const size_t slots = static_cast<size_t>(beam) * static_cast<size_t>(max_length_ + 2);
   slots_.resize(slots);
   next_slots_.resize(slots);
+  slot_used_.assign(slots, 0);
   tokens_[0] = kEnd;  // the decoder's start symbol
   parents_[0] = 0;
   scores_[0] = 0;
@@ -65,11 +66,26 @@ void BeamSearch::keep(std::span<const Candidate> candidates) {
     int32_t* slots = next_slots_.data() + static_cast<size_t>(kept) * stride;
     const int32_t* parent_slots = slots_.data() + static_cast<size_t>(candidate.beam) * stride;
     std::copy_n(parent_slots, step_ + 1, slots);
-    slots[step_ + 1] = kept;
     ++kept;
   }
   slots_.swap(next_slots_);
   live_ = kept;
+  give_slots();
+}
+
+/// Gives every live hypothesis a slot for the next position.
+void BeamSearch::give_slots() {
+  const size_t stride = static_cast<size_t>(max_length_) + 2;
+  const int32_t now = step_ + 1;
+  for (int beam = 0; beam < live_; ++beam) {
+    const int32_t* slots = slots_.data() + static_cast<size_t>(beam) * stride;
+    for (int32_t t = 0; t < now; ++t) slot_used_[static_cast<size_t>(slots[t])] = now;
+  }
+  int32_t slot = 0;
+  for (int beam = 0; beam < live_; ++beam, ++slot) {
+    while (slot_used_[static_cast<size_t>(slot)] == now) ++slot;
+    slots_[static_cast<size_t>(beam) * stride + static_cast<size_t>(now)] = slot;
+  }
 }
 
 void BeamSearch::advance(std::span<const Candidate> candidates) {
@@ -87,7 +103,7 @@ void BeamSearch::advance(std::span<const Candidate> candidates) {
 }
 
 std::vector<Hypothesis> BeamSearch::results(int n_best,
-                                            std::vector<std::vector<int32_t>>* slot_paths) const {
+                                            std::vector<std::vector<int32_t>>* paths) const {
   std::vector<Finished> order = finished_;
   std::stable_sort(order.begin(), order.end(),
                    [](const Finished& a, const Finished& b) { return a.score > b.score; });
@@ -111,7 +127,7 @@ std::vector<Hypothesis> BeamSearch::results(int n_best,
     path[0] = 0;
     hypothesis.positional_scores = cumulative;
     for (size_t t = length - 1; t > 0; --t) hypothesis.positional_scores[t] -= cumulative[t - 1];
-    if (slot_paths != nullptr) slot_paths->push_back(std::move(path));
+    if (paths != nullptr) paths->push_back(std::move(path));
     out.push_back(std::move(hypothesis));
   }
   return out;

@@ -45,17 +45,19 @@ class BeamSearch {
   /// Candidates that a step can make use of.
   int wanted() const { return 2 * beam_; }
 
-  /// The cache slot that holds position `t` of live hypothesis `beam`, for all t <= step(): slot s
-  /// of position t belongs to live hypothesis s of step t.
+  /// The cache slot that holds position `t` of live hypothesis `beam`, for all t <= step().
+  /// Hypotheses share the slots of their common past; a slot that none refers to any more is used
+  /// again, the lowest first, so that the slots in use stay few and together: at most
+  /// beam * (step() + 1), usually little more than step().
   std::span<const int32_t> slots(int beam) const;
 
   /// Takes the best candidates, best first, and goes to the next step.
   void advance(std::span<const Candidate> candidates);
 
-  /// Finished hypotheses, best first, without alignments. `slot_paths` gets the cache slots of
-  /// each.
+  /// Finished hypotheses, best first, without alignments. `paths` gets, of each, which live
+  /// hypothesis it was at every step.
   std::vector<Hypothesis> results(int n_best,
-                                  std::vector<std::vector<int32_t>>* slot_paths = nullptr) const;
+                                  std::vector<std::vector<int32_t>>* paths = nullptr) const;
 
  private:
   struct Finished {
@@ -69,6 +71,7 @@ class BeamSearch {
   }
   void finish(const Candidate& candidate);
   void keep(std::span<const Candidate> candidates);
+  void give_slots();
 
   int beam_ = 1;
   int max_length_ = 0;
@@ -84,6 +87,7 @@ class BeamSearch {
   std::vector<float> scores_;
   std::vector<int32_t> slots_;       // [beam, max_length + 2] of the current step
   std::vector<int32_t> next_slots_;  // the same, being built
+  std::vector<int32_t> slot_used_;   // by slot: the last step that it was needed for
   std::vector<Finished> finished_;
 };
 

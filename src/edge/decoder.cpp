@@ -58,21 +58,14 @@ void Engine::decoder_layer(size_t layer, std::span<const Row> rows) {
   if (!pre_norm) norm_rows(block.final_norm, x, count, width, x);
 }
 
-float* Engine::self_rows(size_t layer, const Sentence& sentence) const {
-  return self_cache_.data() + sentence.self_cache +
-         static_cast<size_t>(sentence.beam) * self_offsets_[layer];
-}
-
-/// Keeps `count` channels of keys and values, from channel `first`, at the row's position and slot.
+/// Keeps `count` channels of keys and values, from channel `first`, in the row's own slot.
 void Engine::store_self(size_t layer, const Row& row, const float* keys, const float* values,
                         size_t first, size_t count) {
   const size_t qkv = network_.decoder[layer].self_qkv_dim;
   const Sentence& sentence = sentences_[row.sentence];
-  const size_t position = row.slots.size() - 1;
-  HAT_DCHECK(position < static_cast<size_t>(sentence.max_positions));
+  HAT_DCHECK(row.slots.back() < sentence.beam * sentence.max_positions);
   const auto slot = static_cast<size_t>(row.slots.back());
-  float* target =
-      self_rows(layer, sentence) + position * self_time_stride(sentence) + slot * 2 * qkv + first;
+  float* target = self_rows(layer, sentence) + slot * self_position_floats_ + first;
   std::copy_n(keys, count, target);
   std::copy_n(values, count, target + qkv);
 }
@@ -97,8 +90,7 @@ void Engine::self_attention(size_t layer, std::span<const Row> rows) {
     const auto length = static_cast<uint32_t>(row.slots.size());
     CachedRows cache;
     cache.base = self_rows(layer, sentence) + head * d;
-    cache.time_stride = self_time_stride(sentence);
-    cache.slot_stride = 2 * size_t{block.self_qkv_dim};
+    cache.slot_stride = self_position_floats_;
     cache.slots = row.slots.data();
     float* scores = scratch + i * per_row + head * ld;
     const float* query = row_wide_.data() + i * 3 * block.self_qkv_dim + head * d;
@@ -128,7 +120,7 @@ void Engine::cross_attention(size_t layer, std::span<const Row> rows) {
   }
   // Attention that is kept is summed over heads: in one order, by one thread.
   const size_t tasks = groups * block.cross_heads;
-  const size_t parts = keep ? 1 : std::min(tasks, static_cast<size_t>(pool_.threads()));
+  const size_t parts = keep ? 1 : parts_of(tasks);
   float* scratch = scratch_.ensure(std::max(scratch_.size(), parts * largest));
   pool_.parallel_for(parts, [&](size_t part) {
     const size_t begin = tasks * part / parts;
@@ -164,8 +156,9 @@ void Engine::cross_head(size_t layer, std::span<const Row> rows, size_t first, u
     kernels_.softmax(scores + i * ld, length);
     if (sentence.keep_attention) add_attention(layer, head, rows[i], scores + i * ld);
   }
-  kernels_.shared_values(scores, ld, count, cross_values(layer, sentence) + size_t{head} * d, qkv,
-                         length, d, row_attended_.data() + first * qkv + size_t{head} * d, qkv);
+  const float* values = cross_values(layer, sentence) + size_t{head} * length * d;
+  kernels_.shared_values(scores, ld, count, values, d, length, d,
+                         row_attended_.data() + first * qkv + size_t{head} * d, qkv);
 }
 
 void Engine::add_attention(size_t layer, uint32_t head, const Row& row,
@@ -174,7 +167,7 @@ void Engine::add_attention(size_t layer, uint32_t head, const Row& row,
   const size_t length = sentence.source.size();
   float* sum = attention_.data() + sentence.attention +
                ((row.slots.size() - 1) * static_cast<size_t>(sentence.beam) +
-                static_cast<size_t>(row.slots.back())) *
+                static_cast<size_t>(row.beam)) *
                    length;
   if (layer == 0 && head == 0) std::fill_n(sum, length, 0.0f);
   const float weight = head_weights_[layer][head];
@@ -184,9 +177,9 @@ void Engine::add_attention(size_t layer, uint32_t head, const Row& row,
   for (size_t t = 0; t < total; ++t) sum[t % length] += weight * probabilities[t];
 }
 
-const float* Engine::attention(const Sentence& sentence, size_t t, int32_t slot) const {
+const float* Engine::attention(const Sentence& sentence, size_t t, int32_t beam) const {
   return attention_.data() + sentence.attention +
-         (t * static_cast<size_t>(sentence.beam) + static_cast<size_t>(slot)) *
+         (t * static_cast<size_t>(sentence.beam) + static_cast<size_t>(beam)) *
              sentence.source.size();
 }
 

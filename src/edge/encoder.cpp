@@ -45,8 +45,9 @@ void Engine::reserve_encoder(size_t tokens, size_t longest) {
   wide_.ensure(tokens * std::max<size_t>(3 * widest_qkv_, 2 * widest_cross_));
   attended_.ensure(tokens * widest_qkv_);
   // A part's scratch: transposed keys of one head and the scores of a block of queries.
-  scratch_.ensure(static_cast<size_t>(pool_.threads()) * (widest_qkv_ + kQueryBlock) *
-                  padded(longest));
+  const size_t most_parts = parts_of(sentences_.size() * most_heads_);
+  scratch_.ensure(most_parts * (widest_head_ + kQueryBlock) * padded(longest));
+  attend_floats_ = (widest_head_ + kQueryBlock) * padded(longest);
 }
 
 void Engine::reserve_caches() {
@@ -56,7 +57,7 @@ void Engine::reserve_caches() {
   for (Sentence& sentence : sentences_) {
     const auto positions = static_cast<size_t>(sentence.max_positions);
     sentence.self_cache = self;
-    self += positions * self_time_stride(sentence);
+    self += positions * static_cast<size_t>(sentence.beam) * self_position_floats_;
     sentence.cross_cache = cross;
     for (size_t layer = 0; layer < network_.decoder.size(); ++layer)
       cross += cross_floats(layer, sentence);
@@ -108,12 +109,11 @@ void Engine::encoder_layer(const EncoderBlock& block, size_t tokens) {
 void Engine::encoder_attention(const EncoderBlock& block) {
   const size_t heads = block.heads;
   const size_t tasks = sentences_.size() * heads;
-  const size_t parts = std::min(tasks, static_cast<size_t>(pool_.threads()));
-  const size_t per_part = scratch_.size() / static_cast<size_t>(pool_.threads());
+  const size_t parts = parts_of(tasks);
   pool_.parallel_for(parts, [&](size_t part) {
     for (size_t task = tasks * part / parts; task < tasks * (part + 1) / parts; ++task) {
       attend_head(block, sentences_[task / heads], static_cast<uint32_t>(task % heads),
-                  scratch_.data() + part * per_part);
+                  scratch_.data() + part * attend_floats_);
     }
   });
 }
@@ -163,6 +163,7 @@ void Engine::fill_cross_cache(size_t layer, size_t tokens) {
 void Engine::store_cross(size_t layer, const Sentence& sentence, size_t tokens) {
   const DecoderBlock& block = network_.decoder[layer];
   const size_t qkv = block.cross_qkv_dim;
+  const size_t d = qkv / block.cross_heads;
   const size_t length = sentence.source.size();
   const size_t total = cross_length(layer, sentence);
   float* values = cross_values(layer, sentence);
@@ -171,7 +172,8 @@ void Engine::store_cross(size_t layer, const Sentence& sentence, size_t tokens) 
     const size_t piece = t / length;
     const float* row = wide_.data() + (piece * tokens + sentence.row + t % length) * 2 * qkv;
     std::copy_n(row, qkv, keys + t * qkv);
-    std::copy_n(row + qkv, qkv, values + t * qkv);
+    for (size_t head = 0; head < block.cross_heads; ++head)
+      std::copy_n(row + qkv + head * d, d, values + (head * total + t) * d);
   }
   transpose_keys(keys, qkv, static_cast<uint32_t>(total), block.cross_qkv_dim,
                  cross_keys(layer, sentence), padded(total));

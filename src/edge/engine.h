@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -13,7 +14,7 @@ namespace hat::edge {
 /// A sentence being translated, as the network sees it.
 struct Sentence {
   std::span<const int> source;
-  int beam = 1;           ///< cache slots a position
+  int beam = 1;           ///< rows at once
   int max_positions = 0;  ///< target positions that may be decoded
   bool keep_attention = false;
   // Set by Engine::encode: where the sentence's rows and caches begin.
@@ -27,6 +28,7 @@ struct Sentence {
 struct Row {
   uint32_t sentence = 0;
   int token = 0;
+  int beam = 0;                    ///< which of the sentence's rows of this position
   std::span<const int32_t> slots;  ///< cache slot of every position up to this one (its own last)
 };
 
@@ -43,9 +45,9 @@ class Engine {
   /// One decoder step. All rows of a sentence must be adjacent and at the same position. The result
   /// [rows, decoder width] is what the output layer takes; valid until the next call.
   const float* step(std::span<const Row> rows);
-  /// Mean attention of the chosen heads to each source position, of position t and slot s of a
+  /// Mean attention of the chosen heads to each source position, of row `beam` of position t of a
   /// sentence that asked for it: source.size() floats.
-  const float* attention(const Sentence& sentence, size_t t, int32_t slot) const;
+  const float* attention(const Sentence& sentence, size_t t, int32_t beam) const;
 
   ThreadPool& pool() { return pool_; }
   const Network& network() const { return network_; }
@@ -56,6 +58,11 @@ class Engine {
   /// Calls f(row) for all rows, on all threads where that pays.
   template <class F>
   void for_rows(size_t rows, F&& f);
+  /// Parts that tasks of different sizes are divided into: more than threads, so that none waits
+  /// long for another.
+  size_t parts_of(size_t tasks) const {
+    return pool_.threads() == 1 ? 1 : std::min(tasks, 4 * static_cast<size_t>(pool_.threads()));
+  }
   void norm_rows(const Norm& norm, const float* x, size_t rows, uint32_t width, float* y);
   void feed_forward(const Linear& fc1, const Linear& fc2, const float* x, size_t rows,
                     const float* residual, float* y);
@@ -85,12 +92,11 @@ class Engine {
                   float* scores);
   void add_attention(size_t layer, uint32_t head, const Row& row, const float* probabilities);
 
-  // Where things lie. A sentence's self-attention cache is [position][layer][slot][key | value];
+  // Where things lie. A sentence's self-attention cache is [slot][layer][key | value];
   // its cross-attention cache is, layer after layer, the keys of all heads transposed ([qkv][ld])
-  // and the values [length][qkv].
-  float* self_rows(size_t layer, const Sentence& sentence) const;
-  size_t self_time_stride(const Sentence& sentence) const {
-    return static_cast<size_t>(sentence.beam) * self_position_floats_;
+  // and the values [head][length][channel].
+  float* self_rows(size_t layer, const Sentence& sentence) const {
+    return self_cache_.data() + sentence.self_cache + self_offsets_[layer];
   }
   size_t cross_length(size_t layer, const Sentence& sentence) const {
     return network_.decoder[layer].memory.size() * sentence.source.size();
@@ -110,9 +116,11 @@ class Engine {
   std::vector<std::vector<float>> head_weights_;  ///< [layer][head] of the alignment's mean
   std::vector<size_t> self_offsets_;              ///< floats of one slot before a layer's keys
   size_t self_position_floats_ = 0;  ///< floats of one slot: keys and values of all layers
+  size_t attend_floats_ = 0;         ///< scratch of one part of the encoder's attention
   std::vector<int> pieces_kept_;     ///< encoder layers whose output is kept for cross-attention
   uint32_t widest_qkv_ = 0;
   uint32_t widest_cross_ = 0;
+  uint32_t widest_head_ = 0;  ///< channels of the widest head of the encoder
   uint32_t widest_ffn_ = 0;
   uint32_t most_heads_ = 0;
 

@@ -13,6 +13,8 @@ namespace {
 // most, and 1 MiB of int8 weights at width 512, which stay in cache for all rows.
 constexpr size_t kPieceWords = 2048;
 constexpr size_t kBlockRows = 64;
+// From one row of scores to the next: not a power of two, whose multiples share cache lines.
+constexpr size_t kScoresStride = kPieceWords + 16;
 constexpr float kNever = -std::numeric_limits<float>::infinity();
 
 PackedMatrix some_panels(const PackedMatrix& matrix, size_t first_row, size_t rows) {
@@ -67,12 +69,16 @@ void OutputLayer::best(const float* states, std::span<const OutputQuery> queries
   unknown_penalty_ = unknown_penalty;
   pieces_ = (words + kPieceWords - 1) / kPieceWords;
   out->resize(std::max(out->size(), queries.size()));
+  lists_ = listed ? 1 : std::min(pieces_, static_cast<size_t>(engine_.pool().threads()));
   partial_.sums.resize(kBlockRows * pieces_);
-  partial_.found.resize(kBlockRows * pieces_ * count_);
+  partial_.values.resize(kBlockRows * lists_ * count_);
+  partial_.indices.resize(kBlockRows * lists_ * count_);
   partial_.forced.resize(kBlockRows);
   for (size_t first = 0; first < queries.size(); first += kBlockRows) {
     const size_t rows = std::min(kBlockRows, queries.size() - first);
     const auto block = queries.subspan(first, rows);
+    std::fill(partial_.values.begin(), partial_.values.end(), kNever);
+    std::fill(partial_.indices.begin(), partial_.indices.end(), -1);
     std::fill(partial_.forced.begin(), partial_.forced.end(), kNever);
     const Activations input =
         activations_.prepare(all_.type, states + first * all_.k, all_.k,
@@ -91,22 +97,22 @@ void OutputLayer::best(const float* states, std::span<const OutputQuery> queries
 }
 
 void OutputLayer::all_words(const Activations& input, std::span<const OutputQuery> queries) {
-  const size_t parts = std::min(pieces_, static_cast<size_t>(engine_.pool().threads()));
-  const size_t per_part = queries.size() * kPieceWords;
+  const size_t parts = lists_;
+  const size_t per_part = queries.size() * kScoresStride;
   float* scores = scores_.ensure(std::max(scores_.size(), parts * per_part));
   engine_.pool().parallel_for(parts, [&](size_t part) {
     for (size_t i = pieces_ * part / parts; i < pieces_ * (part + 1) / parts; ++i)
-      piece(input, queries, i, scores + part * per_part);
+      piece(input, queries, i, part, scores + part * per_part);
   });
 }
 
 void OutputLayer::piece(const Activations& input, std::span<const OutputQuery> queries,
-                        size_t index, float* scores) {
+                        size_t index, size_t list, float* scores) {
   const size_t begin = index * kPieceWords;
   const size_t size = std::min(kPieceWords, all_.n - begin);
-  run_gemm(kernels_, some_panels(all_, begin, size), input, scores, kPieceWords);
+  run_gemm(kernels_, some_panels(all_, begin, size), input, scores, kScoresStride);
   for (size_t row = 0; row < queries.size(); ++row)
-    scan(queries[row], row, index, scores + row * kPieceWords, begin, size, false);
+    scan(queries[row], row, index, list, scores + row * kScoresStride, size, false);
 }
 
 void OutputLayer::listed_words(const Activations& input, std::span<const OutputQuery> queries) {
@@ -115,14 +121,13 @@ void OutputLayer::listed_words(const Activations& input, std::span<const OutputQ
   float* scores = scores_.ensure(std::max(scores_.size(), 2 * rows * words));
   gemm(listed_, input, scores, words, {}, &engine_.pool());
   std::fill(partial_.sums.begin(), partial_.sums.end(), kNever);
-  std::fill(partial_.found.begin(), partial_.found.end(), Candidate{kNever, -1, 0});
   engine_.pool().parallel_for(rows, [&](size_t row) {
     const auto& list = queries[row].words;
     const float* all = scores + row * words;
     float* own = scores + (rows + row) * words;
     for (size_t i = 0; i < list.size(); ++i) own[i] = all[list[i]];
     for (size_t begin = 0; begin < list.size(); begin += kPieceWords) {
-      scan(queries[row], row, begin / kPieceWords, own + begin, begin,
+      scan(queries[row], row, begin / kPieceWords, 0, own + begin,
            std::min(kPieceWords, list.size() - begin), true);
     }
   });
@@ -133,11 +138,9 @@ int32_t OutputLayer::word_at(const OutputQuery& query, size_t position, bool lis
   return words_[static_cast<size_t>(query.words[position])];
 }
 
-void OutputLayer::scan(const OutputQuery& query, size_t row, size_t index, float* scores,
-                       size_t begin, size_t size, bool listed) {
-  constexpr size_t kMaxCount = 1024;
-  float values[kMaxCount];
-  int32_t indices[kMaxCount];
+void OutputLayer::scan(const OutputQuery& query, size_t row, size_t index, size_t list,
+                       float* scores, size_t size, bool listed) {
+  const size_t begin = index * kPieceWords;
   const auto n = static_cast<uint32_t>(size);
   partial_.sums[row * pieces_ + index] = kernels_.log_sum_exp(scores, n);
 
@@ -160,14 +163,10 @@ void OutputLayer::scan(const OutputQuery& query, size_t row, size_t index, float
     if (word == kPad || (word == kEnd && !query.end_allowed)) scores[i] = kNever;
     if (word == kUnknown) scores[i] -= unknown_penalty_;
   }
-  const size_t wanted = std::min({count_, size, kMaxCount});
-  kernels_.top_k(scores, n, static_cast<uint32_t>(wanted), values, indices);
-  Candidate* found = partial_.found.data() + (row * pieces_ + index) * count_;
-  for (size_t i = 0; i < count_; ++i) {
-    const bool real = i < wanted && indices[i] >= 0;
-    found[i] = {real ? values[i] : kNever,
-                real ? word_at(query, begin + static_cast<size_t>(indices[i]), listed) : -1, 0};
-  }
+  if (count_ == 0) return;
+  const size_t at = (row * lists_ + list) * count_;
+  kernels_.top_k(scores, n, static_cast<uint32_t>(begin), static_cast<uint32_t>(count_),
+                 partial_.values.data() + at, partial_.indices.data() + at);
 }
 
 void OutputLayer::finish(size_t row, const OutputQuery& query, RowCandidates* out) {
@@ -182,15 +181,18 @@ void OutputLayer::finish(size_t row, const OutputQuery& query, RowCandidates* ou
     out->best.push_back({score, query.forced, 0});
     return;
   }
-  Candidate* found = partial_.found.data() + row * pieces_ * count_;
-  Candidate* end = found + pieces_ * count_;
-  Candidate* real = std::partition(found, end, [](const Candidate& c) { return c.token >= 0; });
-  const size_t take = std::min(count_, static_cast<size_t>(real - found));
-  std::partial_sort(found, found + take, real, better);
-  for (size_t i = 0; i < take; ++i) {
-    const float score = found[i].score - total;
-    if (std::isfinite(score)) out->best.push_back({score, found[i].token, 0});
+  const bool listed = !words_.empty();
+  for (size_t i = row * lists_ * count_; i < (row + 1) * lists_ * count_; ++i) {
+    if (partial_.indices[i] < 0) continue;
+    const auto at = static_cast<size_t>(partial_.indices[i]);
+    out->best.push_back({partial_.values[i], word_at(query, at, listed), 0});
   }
+  const size_t take = std::min(count_, out->best.size());
+  std::partial_sort(out->best.begin(), out->best.begin() + static_cast<ptrdiff_t>(take),
+                    out->best.end(), better);
+  out->best.resize(take);
+  for (Candidate& candidate : out->best) candidate.score -= total;
+  std::erase_if(out->best, [](const Candidate& c) { return !std::isfinite(c.score); });
 }
 
 void OutputLayer::logits(const float* states, size_t rows, float* out) {

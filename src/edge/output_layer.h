@@ -43,14 +43,15 @@ class OutputLayer {
  private:
   struct Partial {
     std::vector<float> sums;       ///< [row][piece] log of the sum of exponentials
-    std::vector<Candidate> found;  ///< [row][piece][count]
+    std::vector<float> values;     ///< [row][list][count] the best scores
+    std::vector<int32_t> indices;  ///< [row][list][count] and where they are
     std::vector<float> forced;     ///< [row] the score of the forced word
   };
   void all_words(const Activations& input, std::span<const OutputQuery> queries);
   void piece(const Activations& input, std::span<const OutputQuery> queries, size_t index,
-             float* scores);
+             size_t list, float* scores);
   void listed_words(const Activations& input, std::span<const OutputQuery> queries);
-  void scan(const OutputQuery& query, size_t row, size_t index, float* scores, size_t begin,
+  void scan(const OutputQuery& query, size_t row, size_t index, size_t list, float* scores,
             size_t size, bool listed);
   void finish(size_t row, const OutputQuery& query, RowCandidates* out);
   int32_t word_at(const OutputQuery& query, size_t position, bool listed) const;
@@ -65,6 +66,7 @@ class OutputLayer {
   ActivationBuffer activations_;
   size_t count_ = 0;
   size_t pieces_ = 0;
+  size_t lists_ = 0;  ///< of best words a row: one for every part that pieces are divided into
   float unknown_penalty_ = 0;
   Partial partial_;
 };

@@ -36,30 +36,64 @@ struct TextTranslator::Segment {
   std::vector<Hypothesis> results;
 };
 
-TextTranslator::TextTranslator(std::shared_ptr<const Model> model, int threads)
-    : source_tokenizer_(
-          load_tokenizer(model->source_tokenizer(), model->vocabulary().source, "source")),
-      target_tokenizer_(
-          model->target_tokenizer().data() == model->source_tokenizer().data()
-              ? source_tokenizer_
-              : load_tokenizer(model->target_tokenizer(), model->vocabulary().target, "target")),
-      translator_(std::move(model), threads) {}
+TextTranslator::TextTranslator(std::shared_ptr<const Model> model, int threads, LineFormat format)
+    : translator_(std::move(model), threads) {
+  if (format == LineFormat::kIds) return;
+  const Model& m = this->model();
+  source_tokenizer_ = load_tokenizer(m.source_tokenizer(), m.vocabulary().source, "source");
+  const bool joint = m.target_tokenizer().data() == m.source_tokenizer().data();
+  target_tokenizer_ = joint ? source_tokenizer_
+                            : load_tokenizer(m.target_tokenizer(), m.vocabulary().target, "target");
+}
+
+/// Without the end.
+std::vector<int> TextTranslator::tokens_of(const std::string& line, bool source) const {
+  if (is_text()) return (source ? source_tokenizer_ : target_tokenizer_)->encode(line);
+  std::vector<int> ids;
+  for (const auto& word : split_words(line)) {
+    int64_t id = 0;
+    HAT_CHECK(parse_int(word, &id) && id >= 0 && id <= INT32_MAX, ErrorKind::kData,
+              "'" + word.substr(0, 40) + "' is no token id", "lines must hold numbers");
+    ids.push_back(static_cast<int>(id));
+  }
+  if (!ids.empty() && ids.back() == kEnd) ids.pop_back();
+  return ids;
+}
+
+std::string TextTranslator::text_of(const Hypothesis& hypothesis) const {
+  std::string out;
+  if (!is_text()) {
+    for (const int token : hypothesis.tokens) {
+      if (!out.empty()) out += ' ';
+      out += std::to_string(token);
+    }
+    return out;
+  }
+  std::vector<int> tokens(hypothesis.tokens.begin(), hypothesis.tokens.end() - 1);
+  for (int& token : tokens) {
+    // A vocabulary may be padded beyond the tokenizer's pieces.
+    if (token >= target_tokenizer_->size()) token = kUnknown;
+  }
+  // One output line an input line, whatever the vocabulary holds.
+  for (const char c : target_tokenizer_->decode(tokens)) out += c == '\n' || c == '\r' ? ' ' : c;
+  return out;
+}
 
 void TextTranslator::split(const std::string& text, size_t line, const TextOptions& options,
                            std::vector<Segment>* segments) const {
   if (text.find_first_not_of(" \t\v\f\r\n") == std::string::npos) return;
-  const std::vector<int> tokens = source_tokenizer_.encode(text);
+  const std::vector<int> tokens = tokens_of(text, true);
   const size_t positions = static_cast<size_t>(model().options().max_positions) - 1;
   const size_t longest =
       std::clamp<size_t>(static_cast<size_t>(std::max(1, options.segment_tokens)), 1, positions);
   size_t begin = 0;
   while (begin < tokens.size()) {
     size_t end = std::min(tokens.size(), begin + longest);
-    if (end < tokens.size()) {
+    if (end < tokens.size() && is_text()) {
       // Back to the start of a word, unless the word fills half of the segment.
       size_t cut = end;
       while (cut > begin + longest / 2 &&
-             !source_tokenizer_.piece(tokens[cut]).starts_with(kWordStart))
+             !source_tokenizer_->piece(tokens[cut]).starts_with(kWordStart))
         --cut;
       if (cut > begin + longest / 2) end = cut;
     }
@@ -95,7 +129,7 @@ size_t TextTranslator::batch_end(const std::vector<Segment*>& order, size_t begi
 }
 
 void TextTranslator::translate_batch(std::span<Segment* const> batch, const TextOptions& options) {
-  const std::vector<int> prefix = target_tokenizer_.encode(options.prefix);
+  const std::vector<int> prefix = tokens_of(options.prefix, false);
   std::vector<Request> requests;
   for (const Segment* segment : batch) requests.push_back({segment->tokens, prefix});
   auto results = translator_.translate_batch(requests, options.translate);
@@ -106,12 +140,12 @@ void TextTranslator::translate_batch(std::span<Segment* const> batch, const Text
 std::string TextTranslator::word_alignment(const Segment& segment, const Hypothesis& hypothesis,
                                            size_t source_offset, size_t target_offset,
                                            size_t* source_words, size_t* target_words) const {
-  const auto word_indices = [](const text::PieceTokenizer& tokenizer, std::span<const int> tokens,
-                               size_t* words) {
+  const auto word_indices = [](const std::optional<text::PieceTokenizer>& tokenizer,
+                               std::span<const int> tokens, size_t* words) {
     std::vector<size_t> indices;
     for (const int token : tokens) {
-      const bool starts =
-          token < tokenizer.size() && tokenizer.piece(token).starts_with(kWordStart);
+      const bool starts = !tokenizer || (token < tokenizer->size() &&
+                                         tokenizer->piece(token).starts_with(kWordStart));
       if (starts || *words == 0) ++*words;
       indices.push_back(*words - 1);
     }
@@ -141,15 +175,9 @@ std::vector<TextResult> TextTranslator::join(std::span<const Segment> segments,
     size_t target_offset = 0;
     for (const Segment& segment : segments) {
       const Hypothesis& hypothesis = segment.results[n];
-      std::vector<int> tokens(hypothesis.tokens.begin(), hypothesis.tokens.end() - 1);
-      for (int& token : tokens) {
-        // A vocabulary may be padded beyond the tokenizer's pieces.
-        if (token >= target_tokenizer_.size()) token = kUnknown;
-      }
-      const std::string text = target_tokenizer_.decode(tokens);
+      const std::string text = text_of(hypothesis);
       if (!result.text.empty() && !text.empty()) result.text += ' ';
-      // One output line an input line, whatever the vocabulary holds.
-      for (const char c : text) result.text += c == '\n' || c == '\r' ? ' ' : c;
+      result.text += text;
       result.score += hypothesis.score / static_cast<float>(segments.size());
       if (options.translate.alignment) {
         size_t source_words = 0;

@@ -87,7 +87,7 @@ struct Translator::Impl {
   void decode(const TranslateOptions& options);
   void one_step(const TranslateOptions& options);
   std::vector<Hypothesis> collect(size_t index, const TranslateOptions& options);
-  void align(const Sentence& sentence, const std::vector<int32_t>& slots, Hypothesis* hypothesis);
+  void align(const Sentence& sentence, const std::vector<int32_t>& path, Hypothesis* hypothesis);
 
   std::shared_ptr<const Model> model;
   Engine engine;
@@ -164,7 +164,7 @@ void Translator::Impl::one_step(const TranslateOptions& options) {
   for (const size_t i : active) {
     const BeamSearch& search = searches[i];
     for (int beam = 0; beam < search.live(); ++beam) {
-      rows.push_back({static_cast<uint32_t>(i), search.last_token(beam), search.slots(beam)});
+      rows.push_back({static_cast<uint32_t>(i), search.last_token(beam), beam, search.slots(beam)});
       queries.push_back({search.forced_token(), search.end_allowed(), words[i]});
     }
   }
@@ -194,12 +194,12 @@ void Translator::Impl::decode(const TranslateOptions& options) {
   }
 }
 
-void Translator::Impl::align(const Sentence& sentence, const std::vector<int32_t>& slots,
+void Translator::Impl::align(const Sentence& sentence, const std::vector<int32_t>& path,
                              Hypothesis* hypothesis) {
   const size_t words_in = sentence.source.size() - 1;
   if (words_in == 0) return;
   for (size_t t = 0; t + 1 < hypothesis->tokens.size(); ++t) {
-    const float* weights = engine.attention(sentence, t, slots[t]);
+    const float* weights = engine.attention(sentence, t, path[t]);
     const auto best = std::max_element(weights, weights + words_in) - weights;
     hypothesis->alignment.emplace_back(static_cast<int>(best), static_cast<int>(t));
   }
@@ -270,8 +270,8 @@ std::vector<float> Translator::logits(const std::vector<int>& source,
   std::vector<float> out(target.size() * vocabulary);
   std::vector<int32_t> slots;
   for (size_t t = 0; t < target.size(); ++t) {
-    slots.push_back(0);
-    const Row row{0, t == 0 ? kEnd : target[t - 1], slots};
+    slots.push_back(static_cast<int32_t>(t));
+    const Row row{0, t == 0 ? kEnd : target[t - 1], 0, slots};
     const float* states = impl.engine.step({&row, 1});
     impl.output.logits(states, 1, out.data() + t * vocabulary);
   }

@@ -143,9 +143,11 @@ TEST_P(RowKernels, TopKIsSortedWithTheSmallerIndexFirst) {
       std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
         return x[static_cast<size_t>(a)] > x[static_cast<size_t>(b)];
       });
-      std::vector<float> values(k);
-      std::vector<int32_t> indices(k);
-      table.top_k(x.data(), n, k, values.data(), indices.data());
+      std::vector<float> values(k, -std::numeric_limits<float>::infinity());
+      std::vector<int32_t> indices(k, -1);
+      const uint32_t piece = n / 3;
+      table.top_k(x.data(), piece, 0, k, values.data(), indices.data());
+      table.top_k(x.data() + piece, n - piece, piece, k, values.data(), indices.data());
       for (uint32_t i = 0; i < k; ++i) {
         if (i < order.size()) {
           EXPECT_EQ(indices[i], order[i]);

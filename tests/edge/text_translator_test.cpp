@@ -103,6 +103,32 @@ TEST(TextTranslator, GivesBestListsScoresAndWordAlignments) {
     EXPECT_NE(std::string("0123456789- ").find(c), std::string::npos);
 }
 
+TEST(TextTranslator, TranslatesTokenIdsWithoutATokenizer) {
+  const auto model = small_model(small_spec());
+  TextTranslator translator(model, 2, LineFormat::kIds);
+  auto options = quick();
+  options.translate.n_best = 2;
+  options.translate.alignment = true;
+  const auto results = translator.translate({"5 6 7 2", "", "9 9 9"}, options);
+  ASSERT_EQ(results.size(), 3U);
+  Translator plain(model);
+  const auto expected = plain.translate({5, 6, 7, 2}, options.translate);
+  ASSERT_EQ(results[0].size(), expected.size());
+  for (size_t n = 0; n < expected.size(); ++n) {
+    std::string ids;
+    for (const int token : expected[n].tokens)
+      ids += (ids.empty() ? "" : " ") + std::to_string(token);
+    EXPECT_EQ(results[0][n].text, ids);
+    EXPECT_EQ(results[0][n].score, expected[n].score);
+    auto pairs = expected[n].alignment;
+    std::sort(pairs.begin(), pairs.end());
+    EXPECT_EQ(results[0][n].alignment, moses_alignment(pairs));
+  }
+  EXPECT_EQ(results[1][0].text, "");
+  for (const char* wrong : {"5 six", "5 -1", "5 99999999999", "70"})
+    EXPECT_THROW(translator.translate({wrong}, options), Error) << wrong;
+}
+
 TEST(TextTranslator, NeedsATokenizerThatFits) {
   EXPECT_THROW(TextTranslator(small_model(small_spec()), 1), Error);
   auto spec = small_spec();

@@ -2,15 +2,20 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <set>
 #include <string>
 
 #include "hat/arch/search_space.h"
 #include "hat/base/error.h"
+#include "hat/base/process.h"
 #include "hat/base/rng.h"
+#include "hat/base/strings.h"
+#include "hat/edge/isa.h"
 #include "hat/edge/translator.h"
 #include "hat/export/parity.h"
 #include "hat/export/shortlist.h"
+#include "testing/temporary_folder.h"
 
 namespace hat::exporting {
 namespace {
@@ -57,15 +62,19 @@ edge::ModelSpec file_spec(const model::Transformer& network, arch::Precision pre
   return spec;
 }
 
-std::shared_ptr<const edge::Model> pack(const model::Transformer& network,
-                                        arch::Precision precision) {
+edge::ModelBytes packed_bytes(const model::Transformer& network, arch::Precision precision) {
   const model::ParameterStore& store = network.parameters();
   const edge::TensorSource source = [&store](const std::string& name) {
     const model::Parameter& p = store[store.find(name)];
     return edge::TensorView{
         {store.values().data_ptr<float>() + p.offset, static_cast<size_t>(p.size())}, p.shape()};
   };
-  return edge::Model::from_bytes(edge::build_model(file_spec(network, precision), source), "test");
+  return edge::build_model(file_spec(network, precision), source);
+}
+
+std::shared_ptr<const edge::Model> pack(const model::Transformer& network,
+                                        arch::Precision precision) {
+  return edge::Model::from_bytes(packed_bytes(network, precision), "test");
 }
 
 std::vector<std::vector<int>> random_sources(Rng& rng, int count) {
@@ -151,6 +160,84 @@ TEST(SlowParity, EveryShippedSpaceExports) {
       const ParityReport report =
           compare(network, pack(network, arch::Precision::kFp32), random_sources(rng, 3), options);
       EXPECT_NO_THROW(require_parity(report, arch::Precision::kFp32)) << describe(report);
+    }
+  }
+}
+
+/// The command line of the aarch64 hat-run under emulation; empty where there is none.
+std::vector<std::string> emulated_hat_run() {
+  const char* named = std::getenv("HAT_RUN_AARCH64");
+  const fs::path program =
+      named != nullptr ? fs::path(named) : fs::path(HAT_SOURCE_DIR) / "build-aarch64/bin/hat-run";
+  if (!fs::exists(program)) return {};
+  for (const char* qemu : {"/usr/bin/qemu-aarch64", "/usr/bin/qemu-aarch64-static"}) {
+    if (fs::exists(qemu)) return {qemu, "-cpu", "max", program.string()};
+  }
+  return {};
+}
+
+/// What `hat-run translate --ids --scores --beam 4 --max-length 8` prints, by the library.
+std::string translate_ids(const std::shared_ptr<const edge::Model>& model,
+                          const std::vector<std::vector<int>>& sources) {
+  edge::Translator translator(model);
+  edge::TranslateOptions options;
+  options.beam = 4;
+  options.max_length_b = 8;
+  std::string out;
+  for (const auto& source : sources) {
+    const auto best = translator.translate(source, options).front();
+    for (const int token : best.tokens) out += std::to_string(token) + ' ';
+    out += str("||| ", fixed(best.score, 6), "\n");
+  }
+  return out;
+}
+
+/// Twenty networks, in turn from every shipped space: the file that agrees with LibTorch here gives
+/// the same tokens and scores on the other architecture, on both of its instruction sets.
+TEST(SlowParity, Aarch64TranslatesAlike) {
+  constexpr int kNetworks = 20;
+  const std::vector<std::string> program = emulated_hat_run();
+  if (program.empty()) GTEST_SKIP() << "no aarch64 build or no qemu-aarch64";
+  std::vector<arch::SearchSpace> spaces;
+  for (const std::string& name : arch::SearchSpace::shipped_names()) {
+    const arch::SearchSpace space = arch::SearchSpace::named(name);
+    if (space.family() == arch::Family::kSeq2Seq) spaces.push_back(space);
+  }
+  const testing::TemporaryFolder folder;
+  Rng rng(17);
+  for (size_t i = 0; i < kNetworks; ++i) {
+    const arch::SearchSpace& space = spaces[i % spaces.size()];
+    const bool shared = space.options().embeddings == arch::ModelOptions::Embeddings::kShared;
+    const model::NetworkSpec super = model::super_spec(space, {211, shared ? 211 : 193});
+    const arch::Architecture a = space.decode(space.sample(rng));
+    SCOPED_TRACE(arch::canonical_text(a));
+    model::Transformer network(model::sub_spec(super, a));
+    network.initialize(rng.next());
+    const auto sources = random_sources(rng, 2);
+    std::string lines;
+    for (const auto& source : sources) {
+      for (const int token : source) lines += std::to_string(token) + ' ';
+      lines += '\n';
+    }
+    ParityOptions options = short_options();
+    options.max_length = 8;
+    for (const auto precision : {arch::Precision::kFp32, arch::Precision::kInt8}) {
+      const auto model = pack(network, precision);
+      EXPECT_NO_THROW(require_parity(compare(network, model, sources, options), precision));
+      const auto bytes = packed_bytes(network, precision);
+      const fs::path path = folder.path() / "model.hat";
+      write_file_atomic(
+          path, {reinterpret_cast<const char*>(bytes.bytes().data()), bytes.bytes().size()});
+      for (const char* isa : {"neon", "neondot"}) {
+        std::vector<std::string> command = {"/usr/bin/env", str("HAT_ISA=", isa)};
+        command.insert(command.end(), program.begin(), program.end());
+        for (const char* word : {"translate", path.c_str(), "--ids", "--scores", "--beam", "4",
+                                 "--max-length", "8", "--threads", "1"})
+          command.emplace_back(word);
+        const RunResult run = run_process(command, lines);
+        EXPECT_EQ(run.exit_code, 0) << run.error;
+        EXPECT_EQ(run.output, translate_ids(model, sources)) << isa;
+      }
     }
   }
 }

@@ -74,6 +74,12 @@ config::OrderedJson compare_precisions(std::span<const arch::Architecture> archi
                                        const arch::ModelOptions& options,
                                        const BenchOptions& bench);
 
+/// Times the matrix products of a Transformer base alone, weights from memory, quantisation of the
+/// rows included: {"isa", "threads", "precision", "cpu", "products": [{"what", "outputs", "inputs",
+/// "rows", "min_us", "median_us", "weight_gbps", "gops"}]}. Takes some seconds.
+config::OrderedJson time_products(arch::Precision precision, int threads);
+std::string products_table(const config::OrderedJson& result);
+
 /// Resident memory of this process now, and at most since the last reset (where the system allows a
 /// reset; else since the start), in bytes.
 double resident_bytes();

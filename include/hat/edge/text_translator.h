@@ -34,11 +34,19 @@ struct TextResult {
   std::string alignment;  ///< Moses format over words divided by blanks, with options.alignment
 };
 
-/// Text in, text out: a model with its tokenizers.
+/// What lines hold.
+enum class LineFormat {
+  kText,
+  kIds,  ///< token ids divided by blanks, the end in the output too: for models without a tokenizer
+};
+
+/// Lines in, lines out: a model with its tokenizers.
 class TextTranslator {
  public:
-  /// Throws kData when the model file has no tokenizer, or one that does not fit the vocabulary.
-  TextTranslator(std::shared_ptr<const Model> model, int threads);
+  /// Throws kData when lines are text and the model file has no tokenizer, or one that does not fit
+  /// the vocabulary.
+  TextTranslator(std::shared_ptr<const Model> model, int threads,
+                 LineFormat format = LineFormat::kText);
 
   /// options.translate.n_best results of every line, best first.
   std::vector<std::vector<TextResult>> translate(const std::vector<std::string>& lines,
@@ -59,6 +67,9 @@ class TextTranslator {
  private:
   struct Segment;
   struct Line;
+  bool is_text() const { return source_tokenizer_.has_value(); }
+  std::vector<int> tokens_of(const std::string& line, bool source) const;
+  std::string text_of(const Hypothesis& hypothesis) const;
   void split(const std::string& text, size_t line, const TextOptions& options,
              std::vector<Segment>* segments) const;
   size_t batch_end(const std::vector<Segment*>& order, size_t begin,
@@ -71,8 +82,8 @@ class TextTranslator {
                              size_t source_offset, size_t target_offset, size_t* source_words,
                              size_t* target_words) const;
 
-  text::PieceTokenizer source_tokenizer_;
-  text::PieceTokenizer target_tokenizer_;
+  std::optional<text::PieceTokenizer> source_tokenizer_;  ///< none when lines hold ids
+  std::optional<text::PieceTokenizer> target_tokenizer_;
   Translator translator_;
   int64_t target_tokens_ = 0;
 };

@@ -19,6 +19,7 @@ struct Options {
   bool separate_embeddings = false;
   bool pre_norm = false;
   bool json = false;
+  bool products = false;
   bool no_bandwidth = false;
   int seed = 1;
   double time_limit_s = 60;
@@ -29,7 +30,8 @@ void declare(Arguments& args, Options& o) {
   args.positional("MODEL", "a model file; without it --arch is needed", &o.model);
   args.text("arch", "FILE", "architecture (hat's JSON or the original's YAML): random weights",
             &o.arch);
-  args.text("precision", "P", "fp32, int8 or int4, with --arch [int8]", &o.precision);
+  args.flag("products", "time the matrix products of a Transformer base alone", &o.products);
+  args.text("precision", "P", "fp32, int8 or int4, with --arch or --products [int8]", &o.precision);
   args.number("vocab", "words of source and target, with --arch", 8, 1'000'000, &o.vocabulary);
   args.number("shortlist", "words of the output layer that are computed, with --arch; 0: all", 0,
               1'000'000, &o.shortlist);
@@ -68,8 +70,13 @@ int bench_command(const Args& arguments) {
     return 0;
   }
   HAT_CHECK(o.save.empty() || !o.arch.empty(), ErrorKind::kUsage, "--save needs --arch");
-  HAT_CHECK(o.model.empty() != o.arch.empty(), ErrorKind::kUsage,
-            "give a model file or --arch FILE, one of them");
+  HAT_CHECK(!o.model.empty() + !o.arch.empty() + o.products == 1, ErrorKind::kUsage,
+            "give a model file, --arch FILE or --products, one of them");
+  if (o.products) {
+    const auto result = edge::time_products(arch::parse_precision(o.precision), o.bench.threads);
+    print(o.json ? result.dump(2) + "\n" : edge::products_table(result));
+    return 0;
+  }
   o.bench.seed = static_cast<uint64_t>(o.seed);
   o.bench.bandwidth = !o.no_bandwidth;
   o.bench.time_limit_ms = 1e3 * o.time_limit_s;

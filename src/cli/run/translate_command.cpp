@@ -57,41 +57,12 @@ std::string render(const std::vector<edge::TextResult>& results, size_t line, co
   for (const auto& result : results) {
     if (o.text.translate.n_best > 1) out += str(line, " ||| ");
     out += result.text;
-    if (o.text.translate.n_best > 1 || o.scores) out += str(" ||| ", fixed(result.score, 4));
+    if (o.text.translate.n_best > 1 || o.scores)
+      out += str(" ||| ", fixed(result.score, o.ids ? 6 : 4));
     if (o.text.translate.alignment) out += str(" ||| ", result.alignment);
     out += '\n';
   }
   return out;
-}
-
-std::vector<int> parse_ids(const std::string& line) {
-  std::vector<int> ids;
-  for (const auto& word : split_words(line)) {
-    int64_t id = 0;
-    HAT_CHECK(parse_int(word, &id) && id >= 0 && id <= INT32_MAX, ErrorKind::kData,
-              "'" + word.substr(0, 40) + "' is no token id", "with --ids, lines hold numbers");
-    ids.push_back(static_cast<int>(id));
-  }
-  return ids;
-}
-
-/// One line after the other: for checks of models without a tokenizer.
-void translate_ids(const Options& o) {
-  edge::Translator translator(edge::Model::open(o.model), o.threads);
-  edge::DescriptorLines lines(STDIN_FILENO);
-  while (const auto line = lines.next(true)) {
-    std::string out;
-    for (const auto& hypothesis : translator.translate(parse_ids(*line), o.text.translate)) {
-      std::string separator;
-      for (const int token : hypothesis.tokens) {
-        out += separator + std::to_string(token);
-        separator = " ";
-      }
-      if (o.scores) out += str(" ||| ", fixed(hypothesis.score, 6));
-      out += '\n';
-    }
-    print(out);
-  }
 }
 
 }  // namespace
@@ -108,11 +79,8 @@ int translate_command(const Args& arguments) {
   HAT_CHECK(!o.model.empty(), ErrorKind::kUsage, "no model file given",
             "hat-run translate MODEL < text");
   o.text.translate.shortlist = !o.no_shortlist;
-  if (o.ids) {
-    translate_ids(o);
-    return 0;
-  }
-  edge::TextTranslator translator(edge::Model::open(o.model), o.threads);
+  edge::TextTranslator translator(edge::Model::open(o.model), o.threads,
+                                  o.ids ? edge::LineFormat::kIds : edge::LineFormat::kText);
   edge::DescriptorLines lines(STDIN_FILENO);
   size_t line = 0;
   translator.translate_stream(

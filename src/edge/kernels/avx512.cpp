@@ -35,8 +35,8 @@ inline int32_t load_word(const int8_t* p) {
 // to every product: the sums start from minus that. U sets of sums take turns where M rows alone
 // have too few to hide the latency of an instruction.
 template <int M, int U>
-void int8_rows(const int8_t* w, uint32_t k_pad, const int8_t* q, const int32_t* sums,
-               int32_t* acc) {
+[[gnu::noinline]] void int8_rows(const int8_t* w, uint32_t k_pad, const int8_t* q,
+                                 const int32_t* sums, int32_t* acc) {
   const __m512i flip = _mm512_set1_epi8(-128);
   __m512i total[U][M][2];
   unrolled<M>([&](int r) HAT_INLINE {
@@ -72,8 +72,8 @@ void int8_rows(const int8_t* w, uint32_t k_pad, const int8_t* q, const int32_t* 
 // Halves are 0..15 and stand for -8..7: the sums of a group start from -8 * (sum of the row's
 // group).
 template <int M>
-void int4_rows(const std::byte* data, uint32_t groups, const int8_t* q, const int32_t* group_sums,
-               float* acc) {
+[[gnu::noinline]] void int4_rows(const std::byte* data, uint32_t groups, const int8_t* q,
+                                 const int32_t* group_sums, float* acc) {
   const __m512i low_half = _mm512_set1_epi8(15);
   const size_t k_pad = size_t{groups} * kGroup;
   __m512 total[M][2];
@@ -120,7 +120,8 @@ void int4_rows(const std::byte* data, uint32_t groups, const int8_t* q, const in
 }
 
 template <int M>
-void fp32_rows(const float* w, uint32_t k, const float* x, size_t ldx, float* acc) {
+[[gnu::noinline]] void fp32_rows(const float* w, uint32_t k, const float* x, size_t ldx,
+                                 float* acc) {
   __m512 total[M][2];
   unrolled<M>([&](int r) HAT_INLINE { total[r][0] = total[r][1] = _mm512_setzero_ps(); });
   for (uint32_t i = 0; i < k; ++i, w += kPanelRows) {
@@ -147,26 +148,22 @@ struct Blocks {
   static constexpr uint32_t kFp32Rows = 12;
   static constexpr uint32_t kProductRows = 4;
 
+  /// Sets of sums for so many rows: enough independent sums to hide an instruction's latency.
+  static constexpr int sets(int rows) { return rows == 1 ? 4 : rows <= 3 ? 2 : 1; }
   static void int8(const Activations& x, uint32_t row, uint32_t rows, const int8_t* w,
                    uint32_t k_pad, int32_t* acc) {
-    constexpr decltype(&int8_rows<1, 4>) kByRows[] = {
-        int8_rows<1, 4>, int8_rows<2, 2>,  int8_rows<3, 2>,  int8_rows<4, 1>,
-        int8_rows<5, 1>, int8_rows<6, 1>,  int8_rows<7, 1>,  int8_rows<8, 1>,
-        int8_rows<9, 1>, int8_rows<10, 1>, int8_rows<11, 1>, int8_rows<12, 1>};
-    kByRows[rows - 1](w, k_pad, x.q + size_t{row} * k_pad, x.sums + row, acc);
+    with_row_count<kInt8Rows>(rows, [&]<int M>() HAT_INLINE {
+      int8_rows<M, sets(M)>(w, k_pad, x.q + size_t{row} * k_pad, x.sums + row, acc);
+    });
   }
   static void int4(uint32_t rows, const std::byte* data, uint32_t groups, const int8_t* q,
                    const int32_t* group_sums, float* acc) {
-    constexpr decltype(&int4_rows<1>) kByRows[] = {int4_rows<1>, int4_rows<2>, int4_rows<3>,
-                                                   int4_rows<4>, int4_rows<5>, int4_rows<6>};
-    kByRows[rows - 1](data, groups, q, group_sums, acc);
+    with_row_count<kInt4Rows>(
+        rows, [&]<int M>() HAT_INLINE { int4_rows<M>(data, groups, q, group_sums, acc); });
   }
   static void fp32(uint32_t rows, const float* w, uint32_t k, const float* x, size_t ldx,
                    float* acc) {
-    constexpr decltype(&fp32_rows<1>) kByRows[] = {
-        fp32_rows<1>, fp32_rows<2>, fp32_rows<3>, fp32_rows<4>,  fp32_rows<5>,  fp32_rows<6>,
-        fp32_rows<7>, fp32_rows<8>, fp32_rows<9>, fp32_rows<10>, fp32_rows<11>, fp32_rows<12>};
-    kByRows[rows - 1](w, k, x, ldx, acc);
+    with_row_count<kFp32Rows>(rows, [&]<int M>() HAT_INLINE { fp32_rows<M>(w, k, x, ldx, acc); });
   }
 };
 

@@ -5,7 +5,7 @@
 
 namespace hat::edge {
 
-const Kernels kAvxVnniEvexKernels = make_table<Blocks>(Isa::kAvxVnni);
+const Kernels kAvxVnniEvexKernels = make_table<TileBlocks<AvxVnniDot>>(Isa::kAvxVnni);
 
 }  // namespace hat::edge
 

@@ -78,10 +78,16 @@ Activations ActivationBuffer::prepare(WeightType type, const float* x, size_t ld
     if (!with_wide) return;
     for (size_t i = row * k_pad; i < (row + 1) * k_pad; ++i) wide[i] = q[i];
   };
-  if (pool != nullptr && uint64_t{m} * k >= kMinValuesToSplit) {
-    pool->parallel_for(m, quantize);
+  const bool split = pool != nullptr && uint64_t{m} * k >= kMinValuesToSplit;
+  const size_t parts =
+      split ? std::min<size_t>(m, static_cast<size_t>(pool->threads()) * kPartsPerThread) : 1;
+  const auto quantize_part = [&](size_t part) {
+    for (size_t row = m * part / parts; row < m * (part + 1) / parts; ++row) quantize(row);
+  };
+  if (split) {
+    pool->parallel_for(parts, quantize_part);
   } else {
-    for (size_t row = 0; row < m; ++row) quantize(row);
+    quantize_part(0);
   }
   result.q = q;
   result.scales = scales;

@@ -15,25 +15,53 @@
 namespace hat::edge {
 namespace {
 
-/// Stores one row of a panel's products, already scaled.
-inline void finish_row(const GemmTask& task, Lanes low, Lanes high, uint32_t row, uint32_t column) {
-  const Epilogue& e = task.epilogue;
-  const uint32_t valid = task.w.n - column < kPanelRows ? task.w.n - column : kPanelRows;
-  const uint32_t counts[2] = {valid < 16 ? valid : 16, valid < 16 ? 0 : valid - 16};
-  Lanes parts[2] = {low, high};
-  for (uint32_t half = 0; half < 2; ++half) {
-    const uint32_t count = counts[half];
-    if (count == 0) break;
-    const size_t at = column + half * 16;
-    Lanes y = parts[half];
-    if (e.bias != nullptr) y = y + load_up_to(e.bias + at, count, 0.0f);
-    if (e.activation != Activation::kNone) y = apply(e.activation, y);
-    if (e.residual != nullptr) {
-      y = load_up_to(e.residual + row * e.ld_residual + at, count, 0.0f) + y;
-    }
-    store_up_to(y, task.y + row * task.ldy + at, count);
+/// What follows a panel's products, for the columns from `column`; the bias is loaded once.
+class PanelEnd {
+ public:
+  PanelEnd(const GemmTask& task, uint32_t column)
+      : task_(task), column_(column), valid_(task.w.n - column) {
+    const float* bias = task.epilogue.bias;
+    if (bias == nullptr) return;
+    bias_[0] = load_up_to(bias + column, valid_, 0.0f);
+    if (valid_ > 16) bias_[1] = load_up_to(bias + column + 16, valid_ - 16, 0.0f);
   }
-}
+
+  /// Stores one row of products, already scaled.
+  [[gnu::always_inline]] inline void store(Lanes low, Lanes high, uint32_t row) const {
+    const Epilogue& e = task_.epilogue;
+    float* y = task_.y + row * task_.ldy + column_;
+    const float* residual =
+        e.residual == nullptr ? nullptr : e.residual + row * e.ld_residual + column_;
+    if (e.bias != nullptr) {
+      low = low + bias_[0];
+      high = high + bias_[1];
+    }
+    if (e.activation != Activation::kNone) {
+      low = apply(e.activation, low);
+      high = apply(e.activation, high);
+    }
+    if (valid_ >= kPanelRows) {
+      if (residual != nullptr) {
+        low = Lanes::load(residual) + low;
+        high = Lanes::load(residual + 16) + high;
+      }
+      low.store(y);
+      high.store(y + 16);
+      return;
+    }
+    if (residual != nullptr) low = load_up_to(residual, valid_, 0.0f) + low;
+    store_up_to(low, y, valid_);
+    if (valid_ <= 16) return;
+    if (residual != nullptr) high = load_up_to(residual + 16, valid_ - 16, 0.0f) + high;
+    store_up_to(high, y + 16, valid_ - 16);
+  }
+
+ private:
+  const GemmTask& task_;
+  uint32_t column_;
+  uint32_t valid_;
+  Lanes bias_[2] = {Lanes::zero(), Lanes::zero()};
+};
 
 /// Rows in equal blocks of at most `most`: 13 rows are 7 + 6, not 12 + 1.
 inline uint32_t block_rows(uint32_t m, uint32_t most) {
@@ -51,14 +79,15 @@ void gemm_int8(const GemmTask& task, uint32_t begin, uint32_t end) {
     const Lanes low = Lanes::load(reinterpret_cast<const float*>(data));
     const Lanes high = Lanes::load(reinterpret_cast<const float*>(data) + 16);
     const auto* weights = reinterpret_cast<const int8_t*>(data + kInt8Header);
+    const PanelEnd end_of_panel(task, panel * kPanelRows);
     for (uint32_t row = 0; row < task.x.m; row += step) {
       const uint32_t rows = task.x.m - row < step ? task.x.m - row : step;
       Blocks::int8(task.x, row, rows, weights, k_pad, acc);
       for (uint32_t r = 0; r < rows; ++r) {
         const Lanes scale = Lanes::set1(task.x.scales[row + r]);
         const int32_t* sums = acc + r * kPanelRows;
-        finish_row(task, Lanes::from_int32(sums) * (scale * low),
-                   Lanes::from_int32(sums + 16) * (scale * high), row + r, panel * kPanelRows);
+        end_of_panel.store(Lanes::from_int32(sums) * (scale * low),
+                           Lanes::from_int32(sums + 16) * (scale * high), row + r);
       }
     }
   }
@@ -71,6 +100,7 @@ void gemm_int4(const GemmTask& task, uint32_t begin, uint32_t end) {
   alignas(64) float acc[Blocks::kInt4Rows * kPanelRows];
   for (uint32_t panel = begin; panel < end; ++panel) {
     const std::byte* data = task.w.data + panel * task.w.panel_bytes;
+    const PanelEnd end_of_panel(task, panel * kPanelRows);
     for (uint32_t row = 0; row < task.x.m; row += step) {
       const uint32_t rows = task.x.m - row < step ? task.x.m - row : step;
       Blocks::int4(rows, data, groups, task.x.q + size_t{row} * groups * kGroup,
@@ -78,8 +108,7 @@ void gemm_int4(const GemmTask& task, uint32_t begin, uint32_t end) {
       for (uint32_t r = 0; r < rows; ++r) {
         const Lanes scale = Lanes::set1(task.x.scales[row + r]);
         const float* sums = acc + r * kPanelRows;
-        finish_row(task, Lanes::load(sums) * scale, Lanes::load(sums + 16) * scale, row + r,
-                   panel * kPanelRows);
+        end_of_panel.store(Lanes::load(sums) * scale, Lanes::load(sums + 16) * scale, row + r);
       }
     }
   }
@@ -91,12 +120,13 @@ void gemm_fp32(const GemmTask& task, uint32_t begin, uint32_t end) {
   alignas(64) float acc[Blocks::kFp32Rows * kPanelRows];
   for (uint32_t panel = begin; panel < end; ++panel) {
     const auto* weights = reinterpret_cast<const float*>(task.w.data + panel * task.w.panel_bytes);
+    const PanelEnd end_of_panel(task, panel * kPanelRows);
     for (uint32_t row = 0; row < task.x.m; row += step) {
       const uint32_t rows = task.x.m - row < step ? task.x.m - row : step;
       Blocks::fp32(rows, weights, task.w.k, task.x.x + row * task.x.ldx, task.x.ldx, acc);
       for (uint32_t r = 0; r < rows; ++r) {
         const float* sums = acc + r * kPanelRows;
-        finish_row(task, Lanes::load(sums), Lanes::load(sums + 16), row + r, panel * kPanelRows);
+        end_of_panel.store(Lanes::load(sums), Lanes::load(sums + 16), row + r);
       }
     }
   }

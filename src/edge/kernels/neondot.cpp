@@ -5,128 +5,44 @@
 #include "edge/kernels/lanes_neon.h"
 #include "edge/kernels/gemm_kernels.h"
 // clang-format on
-#include "edge/kernels/neon_fp32.h"
+#include "edge/kernels/tiles_neon.h"
 
 namespace hat::edge {
 namespace {
 
-inline int8x16_t broadcast_four(const int8_t* p) {
-  int32_t word;
-  __builtin_memcpy(&word, p, sizeof(word));
-  return vreinterpretq_s8_s32(vdupq_n_s32(word));
-}
-
-/// Adds `steps` times four terms to M rows by 16 columns of a panel.
-template <int M>
-inline void int8_part(const int8_t* w, uint32_t steps, const int8_t* q, size_t ldq,
-                      const char* next, int32_t* acc) {
-  int32x4_t total[M][4];
-  unrolled<M>([&](int r) HAT_INLINE {
-    unrolled<4>([&](int c) HAT_INLINE { total[r][c] = vld1q_s32(acc + r * kPanelRows + c * 4); });
-  });
-  for (uint32_t i = 0; i < steps; ++i, w += 4 * kPanelRows, next += 64) {
-    prefetch(next);
-    int8x16_t v[4];
-    unrolled<4>([&](int c) HAT_INLINE { v[c] = vld1q_s8(w + c * 16); });
-    unrolled<M>([&](int r) HAT_INLINE {
-      const int8x16_t x = broadcast_four(q + r * ldq + i * 4);
-      unrolled<4>([&](int c) HAT_INLINE { total[r][c] = vdotq_s32(total[r][c], v[c], x); });
-    });
+struct NeonDotProduct : NeonTiles {
+  static constexpr int kInt8Rows = 6;
+  static constexpr int kInt8Vectors = 8;
+  static constexpr int kInt8Steps = 1;
+  static constexpr int kInt8Together = 4;
+  using Int8Sum = int32x4_t;
+  template <int V>
+  [[gnu::always_inline]] static void int8_begin(const int32_t* acc, int32x4_t* total) {
+    unrolled<V>([&](int v) HAT_INLINE { total[v] = vld1q_s32(acc + v * 4); });
   }
-  unrolled<M>([&](int r) HAT_INLINE {
-    unrolled<4>([&](int c) HAT_INLINE { vst1q_s32(acc + r * kPanelRows + c * 4, total[r][c]); });
-  });
-}
-
-template <int M>
-void int8_rows(const int8_t* w, uint32_t k_pad, const int8_t* q, int32_t* acc) {
-  constexpr uint32_t kStep = kBlockBytes / kPanelRows;
-  for (uint32_t i = 0; i < M * kPanelRows; ++i) acc[i] = 0;
-  for (uint32_t k = 0; k < k_pad; k += kStep, w += kBlockBytes) {
-    const uint32_t steps = (k_pad - k < kStep ? k_pad - k : kStep) / 4;
-    const char* next = reinterpret_cast<const char*>(w) + kBlockBytes;
-    int8_part<M>(w, steps, q + k, k_pad, next, acc);
-    int8_part<M>(w + 64, steps, q + k, k_pad, next + size_t{64} * steps, acc + 16);
+  static int8x16_t int8_weights(const int8_t* w, int vector) { return vld1q_s8(w + vector * 16); }
+  static int8x16_t int8_input(const int8_t* x) { return vreinterpretq_s8_s32(broadcast_four(x)); }
+  static void int8_add(int32x4_t& sum, int8x16_t w, int8x16_t x) { sum = vdotq_s32(sum, w, x); }
+  template <int V>
+  [[gnu::always_inline]] static void int8_end(const int32x4_t* total, int32_t* acc) {
+    unrolled<V>([&](int v) HAT_INLINE { vst1q_s32(acc + v * 4, total[v]); });
   }
-}
 
-// M rows by 8 columns, `first` of them in units of 4; halves become -8..7 by subtraction.
-template <int M>
-inline void int4_part(const std::byte* data, uint32_t groups, const int8_t* q, int first,
-                      float* acc) {
-  const uint8x16_t low_half = vdupq_n_u8(15);
-  const int8x16_t eight = vdupq_n_s8(8);
-  const size_t k_pad = size_t{groups} * kGroup;
-  float32x4_t total[M][2];
-  unrolled<M>([&](int r) HAT_INLINE { total[r][0] = total[r][1] = vdupq_n_f32(0.0f); });
-  for (uint32_t g = 0; g < groups; ++g, data += kInt4GroupBytes) {
-    const int8_t* x = q + size_t{g} * kGroup;
-    int32x4_t sum[M][2];
-    unrolled<M>([&](int r) HAT_INLINE { sum[r][0] = sum[r][1] = vdupq_n_s32(0); });
-    if (first == 0) {
-      for (size_t at = 0; at < kInt4GroupBytes; at += 64) prefetch(data + 2048 + at);
-    }
-    unrolled<4>([&](int b) HAT_INLINE {
-      const auto* tile = reinterpret_cast<const uint8_t*>(data + 64 + b * 128) + first * 16;
-      unrolled<2>([&](int c) HAT_INLINE {
-        const uint8x16_t v = vld1q_u8(tile + c * 16);
-        const int8x16_t low = vsubq_s8(vreinterpretq_s8_u8(vandq_u8(v, low_half)), eight);
-        const int8x16_t high = vsubq_s8(vreinterpretq_s8_u8(vshrq_n_u8(v, 4)), eight);
-        unrolled<M>([&](int r) HAT_INLINE {
-          const int8_t* at = x + r * k_pad + b * 8;
-          sum[r][c] = vdotq_s32(sum[r][c], low, broadcast_four(at));
-          sum[r][c] = vdotq_s32(sum[r][c], high, broadcast_four(at + 4));
-        });
-      });
-    });
-    const auto* scales = reinterpret_cast<const uint16_t*>(data) + first * 4;
-    unrolled<2>([&](int c) HAT_INLINE {
-      const float32x4_t scale = vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(scales + c * 4), 16));
-      unrolled<M>([&](int r) HAT_INLINE {
-        const float32x4_t product = vmulq_f32(vcvtq_f32_s32(sum[r][c]), scale);
-        total[r][c] = vaddq_f32(total[r][c], product);
-      });
-    });
+  static constexpr int int4_turn(int) { return 2; }
+  using Int4Sum = int32x4_t;
+  static int32x4_t int4_start(int32_t /*offset*/) { return vdupq_n_s32(0); }
+  static void int4_add(int32x4_t& sum, const Halves& w, const int8_t* x) {
+    int8_add(sum, w.low, int8_input(x));
+    int8_add(sum, w.high, int8_input(x + 4));
   }
-  unrolled<M>([&](int r) HAT_INLINE {
-    vst1q_f32(acc + r * kPanelRows + first * 4, total[r][0]);
-    vst1q_f32(acc + r * kPanelRows + first * 4 + 4, total[r][1]);
-  });
-}
-
-template <int M>
-void int4_rows(const std::byte* data, uint32_t groups, const int8_t* q, float* acc) {
-  for (int first = 0; first < 8; first += 2) int4_part<M>(data, groups, q, first, acc);
-}
-
-struct Blocks {
-  static constexpr bool kWideActivations = false;
-  static constexpr uint32_t kInt8Rows = 6;
-  static constexpr uint32_t kInt4Rows = 5;
-  static constexpr uint32_t kFp32Rows = kFp32RowsNeon;
-  static constexpr uint32_t kProductRows = 2;
-
-  static void int8(const Activations& x, uint32_t row, uint32_t rows, const int8_t* w,
-                   uint32_t k_pad, int32_t* acc) {
-    constexpr decltype(&int8_rows<1>) kByRows[] = {int8_rows<1>, int8_rows<2>, int8_rows<3>,
-                                                   int8_rows<4>, int8_rows<5>, int8_rows<6>};
-    kByRows[rows - 1](w, k_pad, x.q + size_t{row} * k_pad, acc);
-  }
-  static void int4(uint32_t rows, const std::byte* data, uint32_t groups, const int8_t* q,
-                   const int32_t* /*group_sums*/, float* acc) {
-    constexpr decltype(&int4_rows<1>) kByRows[] = {int4_rows<1>, int4_rows<2>, int4_rows<3>,
-                                                   int4_rows<4>, int4_rows<5>};
-    kByRows[rows - 1](data, groups, q, acc);
-  }
-  static void fp32(uint32_t rows, const float* w, uint32_t k, const float* x, size_t ldx,
-                   float* acc) {
-    fp32_block(rows, w, k, x, ldx, acc);
+  static void int4_end(int32x4_t sum, int32_t /*offset*/, float32x4_t scales, float* acc) {
+    add_scaled(sum, scales, acc);
   }
 };
 
 }  // namespace
 
-const Kernels kNeonDotKernels = make_table<Blocks>(Isa::kNeonDot);
+const Kernels kNeonDotKernels = make_table<TileBlocks<NeonDotProduct>>(Isa::kNeonDot);
 
 }  // namespace hat::edge
 

@@ -139,15 +139,12 @@ float log_sum_exp(const float* x, uint32_t n) {
 
 // Insertion keeps the list sorted; after the first few thousand values of a vocabulary almost no
 // block has a candidate, so the scan is what takes time.
-void top_k(const float* x, uint32_t n, uint32_t k, float* values, int32_t* indices) {
-  for (uint32_t i = 0; i < k; ++i) {
-    values[i] = kMinusInfinity;
-    indices[i] = -1;
-  }
-  const auto consider = [&](Lanes v, uint32_t first) {
+void top_k(const float* x, uint32_t n, uint32_t first, uint32_t k, float* values,
+           int32_t* indices) {
+  const auto consider = [&](Lanes v, uint32_t start) {
     uint32_t mask = Lanes::greater(v, Lanes::set1(values[k - 1]));
     while (mask != 0) {
-      const uint32_t index = first + static_cast<uint32_t>(__builtin_ctz(mask));
+      const uint32_t index = start + static_cast<uint32_t>(__builtin_ctz(mask));
       mask &= mask - 1;
       const float value = x[index];
       if (!(value > values[k - 1])) continue;
@@ -157,7 +154,7 @@ void top_k(const float* x, uint32_t n, uint32_t k, float* values, int32_t* indic
         indices[place] = indices[place - 1];
       }
       values[place] = value;
-      indices[place] = static_cast<int32_t>(index);
+      indices[place] = static_cast<int32_t>(first + index);
     }
   };
   uint32_t i = 0;

@@ -112,9 +112,12 @@ struct Kernels {
   void (*softmax)(float* x, uint32_t n);
   /// max + log(sum16 of exp(x - max)): log softmax is x minus this. n >= 1.
   float (*log_sum_exp)(const float* x, uint32_t n);
-  /// The k largest, largest first, the smaller index first among equals. NaN and -infinity are
-  /// never taken: missing places are filled with -infinity and index -1. k >= 1; meant for small k.
-  void (*top_k)(const float* x, uint32_t n, uint32_t k, float* values, int32_t* indices);
+  /// Goes on looking for the k largest values of a row that comes in pieces, in ascending order:
+  /// `values` and `indices` hold those found so far, largest first, the smaller index first among
+  /// equals, -infinity and -1 where there are none yet. x is the piece from index `first`. NaN and
+  /// -infinity are never taken. k >= 1; meant for small k.
+  void (*top_k)(const float* x, uint32_t n, uint32_t first, uint32_t k, float* values,
+                int32_t* indices);
   /// y += x
   void (*add)(const float* x, uint32_t n, float* y);
   /// y = x * factor + z (z may be null: y = x * factor). Embedding scale and position.
