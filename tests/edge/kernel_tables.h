@@ -57,13 +57,13 @@ inline testing::AssertionResult same_bits(const std::vector<float>& a,
   return testing::AssertionSuccess();
 }
 
-struct Candidate {
+struct NamedTable {
   std::string name;
   const Kernels* table;
 };
 
-inline std::vector<Candidate> candidates() {
-  std::vector<Candidate> all;
+inline std::vector<NamedTable> all_tables() {
+  std::vector<NamedTable> all;
   for (const Isa isa : supported_isas()) all.push_back({isa_name(isa), find_kernels(isa)});
 #if defined(__x86_64__)
   if (find_kernels(Isa::kAvx512) != nullptr) all.push_back({"avxvnni_evex", &kAvxVnniEvexKernels});

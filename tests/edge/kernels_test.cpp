@@ -66,9 +66,9 @@ const std::vector<Shape>& shapes() {
   return all;
 }
 
-class EveryIsa : public testing::TestWithParam<Candidate> {};
+class EveryIsa : public testing::TestWithParam<NamedTable> {};
 
-INSTANTIATE_TEST_SUITE_P(Kernels, EveryIsa, testing::ValuesIn(candidates()),
+INSTANTIATE_TEST_SUITE_P(Kernels, EveryIsa, testing::ValuesIn(all_tables()),
                          [](const auto& param) { return param.param.name; });
 
 TEST_P(EveryIsa, ProductsEqualScalarBitForBit) {

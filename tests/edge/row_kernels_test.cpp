@@ -12,9 +12,9 @@
 namespace hat::edge {
 namespace {
 
-class RowKernels : public testing::TestWithParam<Candidate> {};
+class RowKernels : public testing::TestWithParam<NamedTable> {};
 
-INSTANTIATE_TEST_SUITE_P(Kernels, RowKernels, testing::ValuesIn(candidates()),
+INSTANTIATE_TEST_SUITE_P(Kernels, RowKernels, testing::ValuesIn(all_tables()),
                          [](const auto& param) { return param.param.name; });
 
 TEST_P(RowKernels, QuantisesRowsAlike) {
