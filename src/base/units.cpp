@@ -92,6 +92,12 @@ double parse_bytes(std::string_view text) {
   return parse_quantity(text, kSize);
 }
 
+double parse_energy_j(std::string_view text) {
+  static const Quantity kEnergy = {
+      "energy", "120mJ or 0.5J", {{"uJ", 1e-6}, {"mJ", 1e-3}, {"J", 1}, {"kJ", 1e3}}};
+  return parse_quantity(text, kEnergy);
+}
+
 double parse_count(std::string_view text) {
   // Capitals matter here: "30m" might as well be meant as 30 milli.
   static const Quantity kCount = {"count",

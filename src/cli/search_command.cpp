@@ -1,4 +1,6 @@
 #include "commands.h"
+#include "search_check.h"
+#include "search_compare.h"
 #include "search_run.h"
 
 namespace hat::cli {
@@ -6,7 +8,18 @@ namespace {
 
 void run(const SearchFlags& flags) {
   const SearchSetup setup(flags);
-  SearchRun run(setup, flags);
+  Scoring scoring(setup);
+  if (flags.compare > 0) {
+    const config::OrderedJson json = compare_searches(setup, scoring, flags.compare);
+    flags.json ? print_json(json) : print(comparison_text(json));
+    return;
+  }
+  if (flags.check_budgets > 0) {
+    const config::OrderedJson json = check_budgets(flags, setup, scoring, flags.check_budgets);
+    flags.json ? print_json(json) : print(budget_check_text(json));
+    return;
+  }
+  SearchRun run(setup, flags, scoring);
   run.run();
   run.write_results();
   if (flags.json) {
@@ -55,6 +68,9 @@ Command search_command() {
             ->type_name("BYTES");
         app.add_option("--flops", flags->flops, "Most operations a sentence: 2G")
             ->type_name("COUNT");
+        app.add_option("--energy", flags->energy,
+                       "Most energy a sentence, where the device's measurements tell it: 0.5J")
+            ->type_name("ENERGY");
         app.add_flag(
             "--pareto", flags->pareto,
             "The whole front of loss against latency (parameters where no device is known)");
@@ -75,6 +91,17 @@ Command search_command() {
         app.add_flag(
             "--no-baselines", flags->no_baselines,
             "Do not score depth sweep, uniform scaling and random search beside the winner");
+        auto* compare =
+            app.add_option("--compare", flags->compare,
+                           "Compare with the original's evolution (3,750 passes), random search "
+                           "and the baselines over so many seeds; needs one budget")
+                ->type_name("SEEDS")
+                ->check(CLI::Range(1, 100));
+        app.add_option("--check-budgets", flags->check_budgets,
+                       "Search with so many random latency budgets and measure every winner again")
+            ->type_name("N")
+            ->check(CLI::Range(1, 1000))
+            ->excludes(compare);
         app.add_flag("--json", flags->json, "Print result.json");
       },
       [flags] { run(*flags); }};

@@ -65,6 +65,19 @@ class MeasuredStore {
   std::map<std::string, double> values_;
 };
 
+/// One network, in the units of the set.
+latency::LatencyRow measure_one(const latency::Device& device, const arch::SearchSpace& space,
+                                const latency::MeasureOptions& options,
+                                const latency::LatencySet& set,
+                                const search::Candidate& candidate) {
+  const std::vector<latency::LatencyRow> rows = latency::measure_architectures(
+      device, space, options, set, {space.decode(candidate.genotype)});
+  HAT_CHECK(rows.size() == 1 && rows[0].architecture, ErrorKind::kIo,
+            str("device '", device.name, "' did not measure a finalist"),
+            "Try again, or run the search with --no-measure.");
+  return rows[0];
+}
+
 }  // namespace
 
 bool can_measure(const config::Workspace& workspace, const latency::Device& device,
@@ -100,14 +113,23 @@ search::Measure finalist_meter(const config::Workspace& workspace, const latency
     std::vector<double> values;
     for (const search::Candidate& candidate : candidates) {
       if (!store->find(set_id, candidate.key)) {
-        const std::vector<latency::LatencyRow> rows = latency::measure_architectures(
-            device, space, options, set, {space.decode(candidate.genotype)});
-        HAT_CHECK(rows.size() == 1 && rows[0].architecture, ErrorKind::kIo,
-                  str("device '", device.name, "' did not measure a finalist"),
-                  "Try again, or run the search with --no-measure.");
-        store->add(set_id, candidate.key, rows[0]);
+        store->add(set_id, candidate.key, measure_one(device, space, options, set, candidate));
       }
       values.push_back(*store->find(set_id, candidate.key));
+    }
+    return values;
+  };
+}
+
+search::Measure fresh_meter(const config::Workspace& workspace, const latency::Device& device,
+                            const arch::SearchSpace& space) {
+  const latency::MeasureOptions options = measure_options(workspace);
+  const latency::LatencySet set =
+      latency::read_journal(workspace.device_dir(device.name) / "latency.jsonl");
+  return [=, &space](const std::vector<search::Candidate>& candidates) {
+    std::vector<double> values;
+    for (const search::Candidate& candidate : candidates) {
+      values.push_back(measure_one(device, space, options, set, candidate).total_ms);
     }
     return values;
   };

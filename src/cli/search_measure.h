@@ -16,5 +16,8 @@ bool can_measure(const config::Workspace& workspace, const latency::Device& devi
 /// numbers.
 search::Measure finalist_meter(const config::Workspace& workspace, const latency::Device& device,
                                const arch::SearchSpace& space);
+/// The same without anything remembered: every call measures.
+search::Measure fresh_meter(const config::Workspace& workspace, const latency::Device& device,
+                            const arch::SearchSpace& space);
 
 }  // namespace hat::cli

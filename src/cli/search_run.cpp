@@ -9,7 +9,6 @@
 #include "hat/base/log.h"
 #include "hat/base/strings.h"
 #include "hat/search/baselines.h"
-#include "hat/search/score_client.h"
 #include "search_measure.h"
 
 namespace hat::cli {
@@ -17,21 +16,7 @@ namespace {
 
 using config::OrderedJson;
 
-// Sentences on which the many are scored unless search.valid_sentences says otherwise.
-constexpr int kSentences = 256;
 constexpr double kNotMeasured = std::numeric_limits<double>::quiet_NaN();
-
-std::vector<std::string> worker_command(const config::Workspace& workspace) {
-  // One thread each: a loss must not depend on how many threads there are.
-  return {program_directory() + "/hat",
-          "score-worker",
-          "-C",
-          workspace.root().string(),
-          "--threads",
-          "1",
-          "--set",
-          str("train.label_smoothing=", workspace.config().train.label_smoothing)};
-}
 
 OrderedJson limits_json(const search::Goal& goal, const search::Problem& problem) {
   OrderedJson limits = OrderedJson::array();
@@ -45,34 +30,15 @@ OrderedJson limits_json(const search::Goal& goal, const search::Problem& problem
 
 }  // namespace
 
-SearchRun::SearchRun(const SearchSetup& setup, const SearchFlags& flags)
-    : setup_(setup), flags_(flags), goals_(setup.problem.goals.size()), begin_ms_(wall_ms()) {
-  const config::Workspace& workspace = setup.workspace;
-  lock_ = std::make_unique<FileLock>(workspace.super_dir() / "search.lock");
-  const auto decode = [&setup](const search::Genotype& genotype) { return setup.decode(genotype); };
-  store_ = std::make_unique<search::ScoreStore>(
-      workspace.super_dir() / str("scores-", setup.score_id, ".jsonl"),
-      [decode](const search::Genotype& g) { return arch::to_json(decode(g)).dump(); });
-  search::WorkerObjective::Options worker;
-  worker.argv = worker_command(workspace);
-  worker.workers = std::clamp(WorkspaceFlags::threads(workspace), 1, 64);
-  objective_ = std::make_unique<search::WorkerObjective>(worker, decode);
-  evaluator_ = std::make_unique<search::Evaluator>(*objective_, *store_);
-  searcher_ =
-      std::make_unique<search::Searcher>(setup.problem, *evaluator_, options(), setup.anchors);
-}
-
-search::Options SearchRun::options() const {
-  const config::SearchConfig& config = setup_.workspace.config().search;
-  search::Options options;
-  options.algorithm = config.algorithm;
-  options.evaluations = config.evaluations;
-  options.population = config.population;
-  options.surrogate = config.surrogate;
-  options.seed = static_cast<uint64_t>(setup_.workspace.config().seed);
-  options.sentences = config.valid_sentences > 0 ? config.valid_sentences : kSentences;
-  return options;
-}
+SearchRun::SearchRun(const SearchSetup& setup, const SearchFlags& flags, Scoring& scoring,
+                     bool records)
+    : setup_(setup),
+      flags_(flags),
+      scoring_(scoring),
+      records_(records),
+      searcher_(setup.problem, scoring.evaluator, options(), setup.anchors),
+      goals_(setup.problem.goals.size()),
+      begin_ms_(wall_ms()) {}
 
 /// Everything that the answer depends on: an unfinished search with the same request is gone on
 /// with.
@@ -88,6 +54,9 @@ OrderedJson SearchRun::request() const {
   OrderedJson predictors = OrderedJson::object();
   for (const SearchDevice& device : setup_.devices) {
     predictors[device.device.name] = std::to_string(hash64(device.predictor.to_json().dump()));
+    if (!device.energy) continue;
+    predictors[device.device.name + " energy"] =
+        std::to_string(hash64(device.energy->to_json().dump()));
   }
   return {{"format", "hat-search"},
           {"version", 1},
@@ -146,9 +115,10 @@ bool SearchRun::adopt_front() {
               entry.path().string());
           if (!setup_.space.contains(architecture)) continue;
           search::Candidate candidate =
-              searcher_->costs().candidate(setup_.space.encode(architecture));
+              searcher_.costs().candidate(setup_.space.encode(architecture));
           candidate.loss = config::get_double(one, "loss", entry.path().string());
-          if (store_->find(candidate.key, full_sentences())) found.push_back(std::move(candidate));
+          if (scoring_.store.find(candidate.key, full_sentences()))
+            found.push_back(std::move(candidate));
         }
       }
     }
@@ -162,7 +132,7 @@ bool SearchRun::adopt_front() {
     answered_from_ = entry.path();
   }
   if (front.empty()) return false;
-  searcher_->adopt(std::move(front));
+  searcher_.adopt(std::move(front));
   log_info("search", str("answered from the front of search ", answered_from_.filename().string(),
                          "; --fresh searches anew"));
   return true;
@@ -174,6 +144,13 @@ int SearchRun::measured_cost(size_t goal) const {
 }
 
 void SearchRun::run() {
+  if (records_) open_records();
+  if (!records_ || !adopt_front()) search();
+  for (size_t goal = 0; goal < goals_.size(); ++goal) finish_goal(goal);
+  for (size_t goal = 0; goal < goals_.size(); ++goal) compare(goal);
+}
+
+void SearchRun::open_records() {
   const OrderedJson request = this->request();
   directory_ = find_unfinished(request);
   if (directory_.empty()) {
@@ -183,36 +160,81 @@ void SearchRun::run() {
   } else {
     log_info("search", str("going on with ", directory_.string()));
   }
-  if (!adopt_front()) search();
-  for (size_t goal = 0; goal < goals_.size(); ++goal) finish_goal(goal);
-  for (size_t goal = 0; goal < goals_.size(); ++goal) compare(goal);
+  journal_ = std::make_unique<search::RunJournal>(directory_ / "journal.jsonl");
+}
+
+/// Writes down the networks that have joined the pool since.
+void SearchRun::note_step(const search::Step& step) {
+  if (!journal_) return;
+  for (; journaled_ < searcher_.pool().size(); ++journaled_) {
+    const search::Candidate& candidate = searcher_.pool()[journaled_];
+    OrderedJson event = {{"event", "scored"},
+                         {"n", journaled_ + 1},
+                         {"generation", step.generation},
+                         {"id", candidate.key},
+                         {"sentences", options().sentences},
+                         {"loss", candidate.loss}};
+    for (size_t i = 0; i < candidate.costs.size(); ++i) {
+      event["costs"][setup_.problem.costs[i].name] = candidate.costs[i];
+    }
+    journal_->record(event);
+  }
+}
+
+void SearchRun::note_finish(size_t goal) {
+  if (!journal_) return;
+  const search::Finish& finish = goals_[goal].finish;
+  for (size_t i = 0; i < finish.finalists.size(); ++i) {
+    const search::Finalist& finalist = finish.finalists[i];
+    const bool measured = !std::isnan(finalist.measured);
+    journal_->record({{"event", "finalist"},
+                      {"goal", setup_.problem.goals[goal].name},
+                      {"id", finalist.candidate.key},
+                      {"loss", finalist.candidate.loss},
+                      {"measured", measured ? OrderedJson(finalist.measured) : OrderedJson()},
+                      {"keeps_budget", finalist.keeps},
+                      {"winner", static_cast<int>(i) == finish.winner}});
+  }
 }
 
 void SearchRun::search() {
   const search::Options options = this->options();
   Progress progress("search", static_cast<uint64_t>(options.evaluations), "evaluations");
-  // Both files are written anew by a resumed search, which passes the same steps.
-  fs::remove(directory_ / "metrics.jsonl");
-  config::MetricsLog metrics(directory_ / "metrics.jsonl");
+  std::unique_ptr<config::MetricsLog> metrics;
+  if (records_) {
+    // Written anew by a resumed search, which passes the same steps.
+    fs::remove(directory_ / "metrics.jsonl");
+    metrics = std::make_unique<config::MetricsLog>(directory_ / "metrics.jsonl");
+  }
   int logged = -1;
-  searcher_->on_step = [&](const search::Step& step) {
+  searcher_.on_step = [&](const search::Step& step) {
+    note_step(step);
     const search::Goal& goal = setup_.problem.goals[0];
-    std::string note = str("generation ", step.generation, "  loss ", fixed(step.best_loss, 4));
-    if (!goal.limits.empty()) note += str("  budget left ", fixed(100 * step.slack, 1), " %");
+    const bool found = !std::isnan(step.best_loss);
+    std::string note = str("generation ", step.generation);
+    if (found) note += str("  loss ", fixed(step.best_loss, 4));
+    if (found && !goal.limits.empty()) {
+      note += str("  budget left ", fixed(100 * step.slack, 1), " %");
+    }
     progress.update(static_cast<uint64_t>(step.evaluations), note);
-    if (step.generation == logged) return;
+    if (!metrics || step.generation == logged) return;
     logged = step.generation;
-    metrics.write({{"generation", step.generation},
-                   {"evaluations", step.evaluations},
-                   {"best_loss", std::isnan(step.best_loss) ? OrderedJson(nullptr)
-                                                            : OrderedJson(step.best_loss)},
-                   {"slack", step.slack},
-                   {"seconds", (wall_ms() - begin_ms_) / 1000}});
+    metrics->write({{"generation", step.generation},
+                    {"evaluations", step.evaluations},
+                    {"best_loss", found ? OrderedJson(step.best_loss) : OrderedJson()},
+                    {"slack", step.slack},
+                    {"seconds", (wall_ms() - begin_ms_) / 1000}});
   };
-  searcher_->run(options.evaluations);
-  searcher_->on_step = {};
-  search_evaluations_ = static_cast<int>(searcher_->pool().size());
+  searcher_.run(options.evaluations);
+  search_evaluations_ = static_cast<int>(searcher_.pool().size());
   progress.finish();
+  searcher_.on_step = [this](const search::Step& step) { note_step(step); };
+  if (searcher_.exhausted()) {
+    log_info("search", str("ended at ", search_evaluations_, " of ", options.evaluations,
+                           " evaluations: every network ",
+                           options.algorithm == "nsga2" ? "within the budget" : "of this algorithm",
+                           " is scored"));
+  }
 }
 
 void SearchRun::finish_goal(size_t goal) {
@@ -230,18 +252,19 @@ void SearchRun::finish_goal(size_t goal) {
   }
   GoalResult& result = goals_[goal];
   if (!asked.front.empty()) {
-    for (size_t index : search::front_of(searcher_->pool(), asked)) {
-      result.front.push_back(searcher_->pool()[index]);
+    for (size_t index : search::front_of(searcher_.pool(), asked)) {
+      result.front.push_back(searcher_.pool()[index]);
     }
-    evaluator_->score(result.front, full_sentences());
+    scoring_.evaluator.score(result.front, full_sentences());
     // With the better scores some no longer belong to the front.
     const std::vector<search::Candidate> rescored = std::move(result.front);
     result.front.clear();
     for (size_t index : search::front_of(rescored, asked)) result.front.push_back(rescored[index]);
   }
-  search::Finisher finisher(*searcher_, *evaluator_, finishing);
+  search::Finisher finisher(searcher_, scoring_.evaluator, finishing);
   const search::Genotype& anchor = setup_.reaches[std::max(cost, 0)].at_smallest;
   result.finish = finisher.finish(goal, cost, measure, anchor);
+  note_finish(goal);
   if (result.finish.winner < 0) {
     double nearest = std::numeric_limits<double>::infinity();
     for (const search::Finalist& finalist : result.finish.finalists) {
@@ -279,7 +302,7 @@ search::ReportRow SearchRun::row(const std::string& name, const search::Candidat
 void SearchRun::add_best(const std::string& name, std::vector<search::Candidate> candidates,
                          size_t goal) {
   if (candidates.empty()) return;
-  evaluator_->score(candidates, full_sentences());
+  scoring_.evaluator.score(candidates, full_sentences());
   const search::Candidate* best = &candidates[0];
   for (const search::Candidate& candidate : candidates) {
     if (candidate.loss < best->loss) best = &candidate;
@@ -293,7 +316,7 @@ void SearchRun::compare(size_t goal) {
   result.rows.push_back(row("winner", winner.candidate, goal, winner.measured));
   if (flags_.no_baselines || !answered_from_.empty()) return;
   const std::vector<search::Limit>& limits = setup_.problem.goals[goal].limits;
-  search::CostTable& table = searcher_->costs();
+  search::CostTable& table = searcher_.costs();
   const auto candidates = [&](const std::vector<search::Genotype>& genotypes) {
     std::vector<search::Candidate> made;
     for (const search::Genotype& genotype : genotypes) made.push_back(table.candidate(genotype));
@@ -307,12 +330,12 @@ void SearchRun::compare(size_t goal) {
   random.algorithm = "random";
   search::Problem problem = setup_.problem;
   problem.goals = {setup_.problem.goals[goal]};
-  search::Searcher searcher(problem, *evaluator_, random, {setup_.anchors[goal]});
+  search::Searcher searcher(problem, scoring_.evaluator, random, {setup_.anchors[goal]});
   Progress progress("random search, to compare", static_cast<uint64_t>(search_evaluations_),
                     "evaluations");
   searcher.on_step = [&](const search::Step& step) {
     progress.update(static_cast<uint64_t>(step.evaluations),
-                    str("loss ", fixed(step.best_loss, 4)));
+                    std::isnan(step.best_loss) ? "" : str("loss ", fixed(step.best_loss, 4)));
   };
   searcher.run(search_evaluations_);
   std::vector<search::Candidate> drawn = searcher.pool();
@@ -409,7 +432,7 @@ std::string SearchRun::text() const {
     out += "\n" + arch::draw(setup_.decode(winner.candidate.genotype)) + "\n";
   }
   out +=
-      str("  ", evaluator_->asked(), " evaluations, ", evaluator_->computed(),
+      str("  ", scoring_.evaluator.asked(), " evaluations, ", scoring_.evaluator.computed(),
           " of them computed now, ", format_duration_ms(wall_ms() - begin_ms_), "\n  wrote ",
           directory_.string(), "\n  next: ",
           flags_.pareto ? "hat search --latency BUDGET answers from this front; then hat finetune"

@@ -4,8 +4,9 @@
 
 #include "hat/base/progress.h"
 #include "hat/search/finalists.h"
+#include "hat/search/journal.h"
 #include "hat/search/result.h"
-#include "search_setup.h"
+#include "search_scoring.h"
 
 namespace hat::cli {
 
@@ -20,7 +21,9 @@ struct GoalResult {
 /// results.
 class SearchRun {
  public:
-  SearchRun(const SearchSetup& setup, const SearchFlags& flags);
+  /// Without `records` nothing is written but scores, and no earlier front answers.
+  SearchRun(const SearchSetup& setup, const SearchFlags& flags, Scoring& scoring,
+            bool records = true);
 
   /// Scores, measures, compares; every score and measurement is on disk before the next, and the
   /// same call goes on where it was cut off.
@@ -28,13 +31,17 @@ class SearchRun {
   void write_results() const;
   std::string text() const;
   const fs::path& directory() const { return directory_; }
+  const std::vector<GoalResult>& goals() const { return goals_; }
 
  private:
   config::OrderedJson request() const;
   fs::path find_unfinished(const config::OrderedJson& request) const;
   bool adopt_front();
-  search::Options options() const;
+  search::Options options() const { return search_options(setup_.workspace); }
+  void open_records();
   void search();
+  void note_step(const search::Step& step);
+  void note_finish(size_t goal);
   void finish_goal(size_t goal);
   void compare(size_t goal);
   search::ReportRow row(const std::string& name, const search::Candidate& candidate, size_t goal,
@@ -47,11 +54,11 @@ class SearchRun {
   const SearchSetup& setup_;
   const SearchFlags& flags_;
   fs::path directory_;
-  std::unique_ptr<FileLock> lock_;
-  std::unique_ptr<search::ScoreStore> store_;
-  std::unique_ptr<search::Objective> objective_;
-  std::unique_ptr<search::Evaluator> evaluator_;
-  std::unique_ptr<search::Searcher> searcher_;
+  Scoring& scoring_;
+  bool records_ = true;
+  std::unique_ptr<search::RunJournal> journal_;
+  size_t journaled_ = 0;  ///< networks of the pool that the journal has
+  search::Searcher searcher_;
   std::vector<GoalResult> goals_;
   fs::path answered_from_;  ///< the earlier front that answers this call; empty: searched
   int search_evaluations_ = 0;

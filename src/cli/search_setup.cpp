@@ -7,6 +7,7 @@
 #include "hat/base/log.h"
 #include "hat/base/strings.h"
 #include "hat/base/units.h"
+#include "hat/latency/latency_set.h"
 #include "hat/latency/workload.h"
 #include "hat/tensor/safetensors.h"
 #include "search_measure.h"
@@ -67,6 +68,31 @@ config::Json metadata(const tensor::SafetensorsFile& file, const std::string& ke
   return config::parse_json(found->second, file.path().string());
 }
 
+/// Joules a sentence, fitted to what the device's latency set tells of energy.
+std::shared_ptr<const latency::Predictor> energy_predictor(const config::Workspace& workspace,
+                                                           const std::string& device) {
+  const fs::path path = workspace.device_dir(device) / "latency.jsonl";
+  const std::string hint =
+      "Energy is read where the processor has a counter (Intel RAPL, readable by you) while 'hat "
+      "measure-latency' runs; search with --latency or --flops instead.";
+  HAT_CHECK(
+      fs::exists(path), ErrorKind::kUsage,
+      str("--energy: device '", device, "' has no measurements: ", path.string(), " is missing"),
+      hint);
+  latency::LatencySet set = latency::read_journal(path);
+  std::vector<int> rows;
+  for (size_t i = 0; i < set.rows.size(); ++i) {
+    if (set.rows[i].energy_j <= 0) continue;
+    set.rows[i].total_ms = set.rows[i].energy_j;
+    rows.push_back(static_cast<int>(i));
+  }
+  HAT_CHECK(rows.size() >= 8, ErrorKind::kUsage,
+            str("--energy: ", rows.size(), " of ", set.rows.size(), " rows in ", path.string(),
+                " tell the energy they took; 8 are the least"),
+            hint);
+  return std::make_shared<latency::Predictor>(latency::train_predictor(set, rows, {}, device));
+}
+
 }  // namespace
 
 double memory_bytes(const arch::Architecture& architecture, const arch::ModelOptions& options,
@@ -88,10 +114,11 @@ SearchSetup::SearchSetup(const SearchFlags& flags)
       space(arch::SearchSpace::named(workspace.config().space, workspace.root())),
       genotypes(space) {
   HAT_CHECK(
-      flags.pareto || !flags.latency.empty() || !flags.params.empty() || !flags.size.empty() ||
-          !flags.memory.empty() || !flags.flops.empty(),
+      flags.pareto || flags.check_budgets > 0 || !flags.latency.empty() || !flags.params.empty() ||
+          !flags.size.empty() || !flags.memory.empty() || !flags.flops.empty(),
       ErrorKind::kUsage, "nothing limits the search",
-      "Give a budget (--latency 200ms, --params 20M, --size 30MB, --memory 100MB, --flops 2G) "
+      "Give a budget (--latency 200ms, --params 20M, --size 30MB, --memory 100MB, --flops 2G, "
+      "--energy 0.5J) "
       "or ask for the whole front with --pareto.");
   find_super();
   by_bound = flags.no_measure;
@@ -144,7 +171,8 @@ void SearchSetup::find_super() {
 void SearchSetup::find_devices(const SearchFlags& flags) {
   std::vector<std::string> names = flags.devices;
   if (names.empty()) names.push_back(workspace.config().latency.device);
-  const bool needed = !flags.latency.empty() || !flags.devices.empty();
+  const bool needed = !flags.latency.empty() || !flags.devices.empty() || !flags.energy.empty() ||
+                      flags.check_budgets > 0;
   for (const std::string& name : names) {
     HAT_CHECK(std::count(names.begin(), names.end(), name) == 1, ErrorKind::kUsage,
               str("device '", name, "' is given twice"), "Name each device once.");
@@ -154,7 +182,7 @@ void SearchSetup::find_devices(const SearchFlags& flags) {
     HAT_CHECK(fs::exists(path), ErrorKind::kUsage,
               str("no predictor for device '", name, "': ", path.string(), " is missing"),
               str("Run 'hat measure-latency --device ", name, "' first."));
-    SearchDevice found{std::move(device), latency::Predictor::load(path), 0};
+    SearchDevice found{std::move(device), latency::Predictor::load(path), 0, nullptr, -1};
     try {
       found.predictor.require(space.id(), workload, found.device.precision);
     } catch (const Error& error) {
@@ -166,7 +194,7 @@ void SearchSetup::find_devices(const SearchFlags& flags) {
   }
   precision = arch::parse_precision(devices.empty() ? workspace.config().exporting.precision
                                                     : devices[0].device.precision);
-  if (flags.latency.empty()) by_bound = true;
+  if (flags.latency.empty() && flags.check_budgets == 0) by_bound = true;
   for (const SearchDevice& found : devices) {
     std::string why;
     if (by_bound || can_measure(workspace, found.device, &why)) continue;
@@ -193,6 +221,17 @@ void SearchSetup::add_costs(const SearchFlags& flags) {
            return devices[i].predictor.upper_bound_ms(a, confidence());
          }});
   }
+  for (size_t i = 0; i < devices.size() && !flags.energy.empty(); ++i) {
+    const std::string& name = devices[i].device.name;
+    devices[i].energy = energy_predictor(workspace, name);
+    devices[i].energy_cost = static_cast<int>(models.size());
+    models.push_back(
+        {devices.size() > 1 ? "energy:" + name : "energy", "J",
+         [this, i](const arch::Architecture& a) { return devices[i].energy->predict_ms(a); },
+         [this, i](const arch::Architecture& a) {
+           return devices[i].energy->upper_bound_ms(a, confidence());
+         }});
+  }
   add_cost("params", "parameters", [this](const arch::Architecture& a) {
     return static_cast<double>(arch::parameters(a, space.options(), workload.vocabulary));
   });
@@ -212,7 +251,8 @@ void SearchSetup::add_costs(const SearchFlags& flags) {
   }
   problem.space = &genotypes;
   for (size_t i = 0; i < models.size(); ++i) {
-    const bool bound = by_bound && models[i].unit == "ms";
+    // Energy is never measured at the end.
+    const bool bound = models[i].unit == "J" || (by_bound && models[i].unit == "ms");
     problem.costs.push_back(
         {models[i].name, models[i].unit, [this, i, bound](const search::Genotype& genotype) {
            const arch::Architecture a = space.decode(genotype);
@@ -281,6 +321,10 @@ void SearchSetup::add_goals(const SearchFlags& flags) {
     if (latency_ms[i] > 0) {
       goal.limits.insert(goal.limits.begin(), search::Limit{devices[i].cost, latency_ms[i]});
     }
+    if (!flags.energy.empty()) {
+      const double joules = positive(parse_energy_j(flags.energy), "--energy", flags.energy);
+      goal.limits.push_back({devices[i].energy_cost, joules});
+    }
     if (flags.pareto) goal.front = {devices[i].cost};
     problem.goals.push_back(goal);
     goal_device.push_back(static_cast<int>(i));
@@ -294,6 +338,7 @@ std::string SearchSetup::format(const search::Cost& cost, double value) {
            : up < 0.1   ? short_number(up * 1000) + "us"
                         : short_number(up) + "ms";
   }
+  if (cost.unit == "J") return up < 1 ? short_number(up * 1000) + "mJ" : short_number(up) + "J";
   const std::string tail = cost.unit == "bytes" ? "B" : "";
   if (up >= 1e9) return short_number(up / 1e9) + "G" + tail;
   if (up >= 1e6) return short_number(up / 1e6) + "M" + tail;

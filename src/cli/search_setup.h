@@ -21,18 +21,24 @@ struct SearchFlags {
   std::string size;
   std::string memory;
   std::string flops;
+  std::string energy;
   std::vector<std::string> devices;
   bool pareto = false;
   bool fresh = false;
   bool no_measure = false;
   bool no_baselines = false;
   bool json = false;
+  int compare = 0;        ///< seeds; 0: search
+  int check_budgets = 0;  ///< searches; 0: none
 };
 
 struct SearchDevice {
   latency::Device device;
   latency::Predictor predictor;
   int cost = 0;  ///< index of its latency among the costs
+  /// Joules a sentence (in its *_ms values), where --energy asks for it.
+  std::shared_ptr<const latency::Predictor> energy;
+  int energy_cost = -1;
 };
 
 /// Built in place: the problem points into it.

@@ -79,6 +79,8 @@ Finish Finisher::finish(size_t goal, int measured_cost, const Measure& measure,
   std::map<std::string, Finalist> known;
   Finish result;
   for (int round = 0; round < options_.rounds; ++round) {
+    // What a budget leaves unused is offered to the best networks first.
+    if (options_.extra_evaluations > 0) searcher_.grow(goal, options_.extra_evaluations);
     std::vector<Candidate> wanted;
     for (Candidate& candidate : shortlist(limits)) {
       if (static_cast<int>(wanted.size()) >= options_.finalists) break;

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <unordered_map>
 
 #include "hat/search/nsga2.h"
 #include "hat/search/repair.h"
+#include "knapsack.h"
 
 namespace hat::search {
 namespace {
@@ -15,6 +17,8 @@ constexpr int kGenerations = 12;
 constexpr int kMaxSteps = 60;       // of one local search
 constexpr size_t kPairsTried = 60;  // most promising pairs that are checked exactly
 constexpr double kLeastGain = 1e-9;
+constexpr uint64_t kMaxJoint = 64;  // choices of one layer that are tried together
+constexpr int kKnapsackTurns = 4;   // each starts where the last ended
 
 }  // namespace
 
@@ -70,22 +74,24 @@ std::vector<Genotype> Proposer::evolve(const Surrogate::Function& function,
   return genotypes;
 }
 
+/// The function's value, remembered; the best untaken network within the limits is noted.
+double Proposer::value_of(Search& search, const Genotype& genotype) {
+  std::string text(genotype.begin(), genotype.end());
+  const auto found = search.values.find(text);
+  if (found != search.values.end()) return found->second;
+  const double value = surrogate_.value(search.function, genotype);
+  if (value < search.best_value && keeps(table_.costs(genotype), search.limits) &&
+      !search.taken.count(table_.problem().space->key(genotype))) {
+    search.best_value = value;
+    search.best = genotype;
+  }
+  search.values.emplace(std::move(text), value);
+  return value;
+}
+
 std::vector<Proposer::Change> Proposer::single_changes(Search& search, const Genotype& genotype) {
   const Space& space = *table_.problem().space;
-  const auto value_of = [&](const Genotype& of) {
-    std::string text(of.begin(), of.end());
-    const auto found = search.values.find(text);
-    if (found != search.values.end()) return found->second;
-    const double value = surrogate_.value(search.function, of);
-    if (value < search.best_value && keeps(table_.costs(of), search.limits) &&
-        !search.taken.count(space.key(of))) {
-      search.best_value = value;
-      search.best = of;
-    }
-    search.values.emplace(std::move(text), value);
-    return value;
-  };
-  const double base = value_of(genotype);
+  const double base = value_of(search, genotype);
   const std::vector<double> base_costs = table_.costs(genotype);
   std::vector<Change> changes;
   Genotype changed = genotype;
@@ -97,7 +103,7 @@ std::vector<Proposer::Change> Proposer::single_changes(Search& search, const Gen
       Change change;
       change.slot = slot;
       change.choice = changed[slot];
-      change.gain = value_of(changed) - base;
+      change.gain = value_of(search, changed) - base;
       change.cost_change = table_.costs(changed);
       for (size_t i = 0; i < base_costs.size(); ++i) change.cost_change[i] -= base_costs[i];
       changes.push_back(std::move(change));
@@ -154,7 +160,7 @@ bool Proposer::improve_by_two(Search& search, const std::vector<Change>& changes
     changed[changes[pairs[i].a].slot] = changes[pairs[i].a].choice;
     changed[changes[pairs[i].b].slot] = changes[pairs[i].b].choice;
     if (!keeps(table_.costs(changed), search.limits)) continue;
-    const double now = surrogate_.value(search.function, changed);
+    const double now = value_of(search, changed);
     if (now >= value - kLeastGain) continue;
     genotype = std::move(changed);
     value = now;
@@ -165,7 +171,6 @@ bool Proposer::improve_by_two(Search& search, const std::vector<Change>& changes
 
 Genotype Proposer::rechoose(Search& search, const std::vector<Change>& changes,
                             const Genotype& genotype) {
-  if (search.limits.empty()) return genotype;
   // With effects that add up, the best network of a budget is the one that minimises
   // function + price * cost slot by slot, for the lowest price that keeps the budget.
   const Space& space = *table_.problem().space;
@@ -202,13 +207,83 @@ Genotype Proposer::rechoose(Search& search, const std::vector<Change>& changes,
   return best;
 }
 
+/// Every live layer's joint choices, the one that stands first; those of layers with too many are
+/// left at single changes.
+std::vector<std::vector<Genotype>> Proposer::layer_choices(const Genotype& genotype) const {
+  const Space& space = *table_.problem().space;
+  std::map<int, std::vector<size_t>> blocks;
+  for (size_t slot = 0; slot < genotype.size(); ++slot) {
+    if (space.block(slot) == Space::kGlobal || !space.is_alive(genotype, slot)) continue;
+    blocks[space.block(slot)].push_back(slot);
+  }
+  std::vector<std::vector<Genotype>> layers;
+  for (const auto& [block, slots] : blocks) {
+    std::vector<Genotype> choices{genotype};
+    uint64_t joint = 1;
+    for (size_t slot : slots) joint = std::min(joint * space.choices_at(slot), kMaxJoint + 1);
+    for (size_t slot : slots) {
+      const size_t before = joint <= kMaxJoint ? choices.size() : 1;
+      for (size_t i = 0; i < before; ++i) {
+        for (int choice = 0; choice < space.choices_at(slot); ++choice) {
+          if (choice == genotype[slot]) continue;
+          choices.push_back(choices[i]);
+          choices.back()[slot] = static_cast<uint8_t>(choice);
+        }
+      }
+    }
+    layers.push_back(std::move(choices));
+  }
+  return layers;
+}
+
+/// With effects and costs that add up over layers the best network of a budget is a multiple-choice
+/// knapsack, one item a layer. Real ones nearly add up near a network, so it is solved anew from
+/// each answer until that is no better.
+void Proposer::rechoose_exactly(Search& search, Genotype& genotype, double& value) {
+  if (search.limits.size() != 1) return;
+  const Limit& limit = search.limits[0];
+  double room = limit.at_most;
+  for (int turn = 0; turn < kKnapsackTurns; ++turn) {
+    const double cost = table_.costs(genotype)[limit.cost];
+    const std::vector<std::vector<Genotype>> layers = layer_choices(genotype);
+    std::vector<std::vector<KnapsackItem>> groups;
+    for (const auto& choices : layers) {
+      groups.emplace_back();
+      for (const Genotype& choice : choices) {
+        groups.back().push_back(
+            {value_of(search, choice) - value, table_.costs(choice)[limit.cost] - cost});
+      }
+    }
+    const std::vector<size_t> chosen = choose_within(groups, room - cost);
+    if (chosen.empty()) return;
+    Genotype changed = genotype;
+    for (size_t layer = 0; layer < layers.size(); ++layer) {
+      const Genotype& choice = layers[layer][chosen[layer]];
+      for (size_t slot = 0; slot < choice.size(); ++slot) {
+        if (choice[slot] != genotype[slot]) changed[slot] = choice[slot];
+      }
+    }
+    const double changed_cost = table_.costs(changed)[limit.cost];
+    if (changed_cost > limit.at_most) {
+      // The costs did not quite add up: less room, by as much as they differ.
+      room -= changed_cost - limit.at_most;
+      continue;
+    }
+    const double now = value_of(search, changed);
+    if (now >= value - kLeastGain) return;
+    genotype = std::move(changed);
+    value = now;
+  }
+}
+
 void Proposer::descend(Search& search, Genotype genotype) {
-  double value = surrogate_.value(search.function, genotype);
+  double value = value_of(search, genotype);
+  rechoose_exactly(search, genotype, value);
   for (int step = 0; step < kMaxSteps; ++step) {
     const std::vector<Change> changes = single_changes(search, genotype);
-    if (step == 0) {
+    if (step == 0 && search.limits.size() != 1) {
       Genotype chosen = rechoose(search, changes, genotype);
-      const double now = surrogate_.value(search.function, chosen);
+      const double now = value_of(search, chosen);
       if (chosen != genotype && now < value && keeps(table_.costs(chosen), search.limits)) {
         genotype = std::move(chosen);
         value = now;

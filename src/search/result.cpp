@@ -12,6 +12,7 @@ std::string cost_text(const Cost& cost, double value) {
   if (std::isnan(value)) return "-";
   if (cost.unit == "ms") return format_duration_ms(value);
   if (cost.unit == "bytes") return format_bytes(value);
+  if (cost.unit == "J") return value < 1 ? fixed(1000 * value, 2) + " mJ" : fixed(value, 3) + " J";
   return format_count(value);
 }
 

@@ -8,6 +8,7 @@
 #include "hat/base/stop.h"
 #include "hat/base/strings.h"
 #include "hat/search/baselines.h"
+#include "hat/search/explore.h"
 #include "hat/search/nsga2.h"
 #include "hat/search/original.h"
 #include "hat/search/propose.h"
@@ -16,12 +17,12 @@
 namespace hat::search {
 namespace {
 
-constexpr int kBatch = 12;           // networks scored between two fits of the surrogate
-constexpr int kExpected = 4;         // of them by the expected loss; the others by drawn functions
-constexpr size_t kSweepSeeds = 8;    // networks of each baseline in the first round
-constexpr size_t kElite = 6;         // scored networks that local searches start from
-constexpr int kFruitlessRounds = 5;  // rounds without anything new before a search ends early
-constexpr int kTriesFactor = 50;     // random draws for each different network wanted
+constexpr int kBatch = 12;         // networks scored between two fits of the surrogate
+constexpr int kExpected = 4;       // of them by the expected loss; the others by drawn functions
+constexpr size_t kSweepSeeds = 8;  // networks of each baseline in the first round
+constexpr size_t kElite = 6;       // scored networks that local searches start from
+constexpr size_t kGrown = 5;       // best networks whose larger variants are tried
+constexpr int kTriesFactor = 50;   // random draws for each different network wanted
 
 }  // namespace
 
@@ -199,7 +200,7 @@ std::vector<Genotype> Searcher::starts_for(size_t goal, const std::vector<Limit>
   return starts;
 }
 
-bool Searcher::surrogate_round(int evaluations) {
+std::vector<Genotype> Searcher::surrogate_round(int evaluations) {
   std::vector<Genotype> genotypes;
   std::vector<double> losses;
   for (const Candidate& candidate : pool_) {
@@ -207,6 +208,7 @@ bool Searcher::surrogate_round(int evaluations) {
     losses.push_back(candidate.loss);
   }
   surrogate_.fit(genotypes, losses);
+  fitted_ = true;
   Proposer proposer(table_, surrogate_);
   std::vector<std::vector<Genotype>> evolved;
   for (size_t goal = 0; goal < goals_.size(); ++goal) {
@@ -233,11 +235,11 @@ bool Searcher::surrogate_round(int evaluations) {
     taken.insert(problem_.space->key(best));
     picks.push_back(std::move(best));
   }
-  return score(picks, wanted) > 0;
+  return picks;
 }
 
 /// One generation of NSGA-II without a model: the whole pool competes, children are scored.
-bool Searcher::generation_round(int evaluations) {
+std::vector<Genotype> Searcher::generation_round() {
   std::vector<Genotype> children;
   for (size_t goal = 0; goal < goals_.size(); ++goal) {
     std::vector<Member> members;
@@ -261,8 +263,65 @@ bool Searcher::generation_round(int evaluations) {
       children.push_back(std::move(child));
     }
   }
-  return score(children,
-               std::min(options_.population, evaluations - static_cast<int>(pool_.size()))) > 0;
+  if (static_cast<int>(children.size()) > options_.population) {
+    children.resize(options_.population);
+  }
+  return children;
+}
+
+double Searcher::expected_loss(const Genotype& genotype) const {
+  return fitted_ ? surrogate_.value(surrogate_.expected(), genotype) : 0;
+}
+
+/// Proposals run out when local searches meet only scored networks: the rest of the round goes to
+/// unscored neighbours of scored ones, so that small spaces are searched to the last network.
+void Searcher::add_untaken(int wanted, std::vector<Genotype>& picks) {
+  std::set<std::string> taken = taken_;
+  for (const Genotype& genotype : picks) taken.insert(problem_.space->key(genotype));
+  std::vector<Genotype> known;
+  for (const Candidate& candidate : pool_) known.push_back(candidate.genotype);
+  for (size_t goal = 0; goal < goals_.size(); ++goal) {
+    if (static_cast<int>(picks.size()) >= wanted) return;
+    const size_t missing = wanted - picks.size();
+    for (Genotype& genotype : untaken(
+             table_, goals_[goal].limits, anchors_[goal], known, taken, missing,
+             [&](const Genotype& g) { return expected_loss(g); }, rng_)) {
+      taken.insert(problem_.space->key(genotype));
+      picks.push_back(std::move(genotype));
+    }
+  }
+}
+
+int Searcher::grow(size_t goal, int most) {
+  const std::vector<Limit>& limits = goals_[goal].limits;
+  const int begin = static_cast<int>(pool_.size());
+  const int end = begin + most;
+  while (static_cast<int>(pool_.size()) < end) {
+    std::vector<Candidate> best;
+    for (const Candidate& candidate : pool_) {
+      if (keeps(candidate.costs, limits)) best.push_back(candidate);
+    }
+    std::stable_sort(best.begin(), best.end(),
+                     [](const Candidate& a, const Candidate& b) { return a.loss < b.loss; });
+    if (best.size() > kGrown) best.resize(kGrown);
+    std::vector<Genotype> larger;
+    for (const Candidate& candidate : best) {
+      std::vector<std::pair<double, Genotype>> found;
+      for (Genotype& genotype : grown(table_, limits, candidate.genotype, kGrown, rng_)) {
+        if (taken_.count(problem_.space->key(genotype))) continue;
+        const double expected = expected_loss(genotype);
+        found.emplace_back(expected, std::move(genotype));
+      }
+      std::stable_sort(found.begin(), found.end(),
+                       [](const auto& a, const auto& b) { return a.first < b.first; });
+      if (found.size() > kGrown) found.resize(kGrown);
+      for (auto& one : found) larger.push_back(std::move(one.second));
+    }
+    ++generation_;
+    const int left = end - static_cast<int>(pool_.size());
+    if (score(larger, std::min(left, kBatch)) == 0) break;
+  }
+  return static_cast<int>(pool_.size()) - begin;
 }
 
 void Searcher::random_run(int evaluations) {
@@ -302,24 +361,33 @@ void Searcher::original_run(int evaluations) {
 }
 
 void Searcher::run(int evaluations) {
-  if (options_.algorithm == "random") return random_run(evaluations);
-  if (options_.algorithm == "evolution") return original_run(evaluations);
-  if (options_.algorithm != "nsga2") {
+  exhausted_ = false;
+  if (options_.algorithm == "nsga2") {
+    guided_run(evaluations);
+  } else if (options_.algorithm == "random") {
+    random_run(evaluations);
+  } else if (options_.algorithm == "evolution") {
+    original_run(evaluations);
+  } else {
     for (const Goal& goal : goals_) {
       const size_t most = static_cast<size_t>(std::max(evaluations, 0));
       score(options_.algorithm == "uniform" ? uniform_scaling(table_, goal.limits, most)
                                             : depth_sweep(table_, goal.limits, most),
             evaluations - static_cast<int>(pool_.size()));
     }
-    return;
   }
+  exhausted_ = static_cast<int>(pool_.size()) < evaluations;
+}
+
+void Searcher::guided_run(int evaluations) {
   if (pool_.empty()) first_round(evaluations);
-  int fruitless = 0;
-  while (static_cast<int>(pool_.size()) < evaluations && fruitless < kFruitlessRounds) {
+  while (static_cast<int>(pool_.size()) < evaluations) {
     ++generation_;
-    const bool fruitful =
-        options_.surrogate ? surrogate_round(evaluations) : generation_round(evaluations);
-    fruitless = fruitful ? 0 : fruitless + 1;
+    const int left = evaluations - static_cast<int>(pool_.size());
+    std::vector<Genotype> picks =
+        options_.surrogate ? surrogate_round(evaluations) : generation_round();
+    add_untaken(std::min(kBatch, left), picks);
+    if (score(picks, left) == 0) return;
   }
 }
 

@@ -227,16 +227,26 @@ void Surrogate::State::choose_floor() {
   const double range = std::max(median(losses) - least, 1e-9 * std::max(std::abs(least), 1e-3));
   double best_floor = least - range;
   double best = -INFINITY;
-  for (double distance : {0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 10.0, 100.0}) {
+  double best_distance = 1;
+  const auto consider = [&](double distance) {
     double likelihood = set_floor(least - distance * range);
     for (size_t i = 0; i < n; ++i) {
       double inner = 0;
       for (size_t j = 0; j < n; ++j) inner += inverse[i * n + j] * y[j];
       likelihood -= 0.5 * y[i] * inner;
     }
-    if (likelihood <= best) continue;
+    if (likelihood <= best) return;
     best = likelihood;
     best_floor = loss_floor;
+    best_distance = distance;
+  };
+  for (double distance : {0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 10.0, 100.0, 1e4}) consider(distance);
+  if (best_distance < 100) {
+    for (double step = std::sqrt(2.0); step > 1.02; step = std::sqrt(step)) {
+      const double around = best_distance;
+      consider(around / step);
+      consider(around * step);
+    }
   }
   set_floor(best_floor);
 }

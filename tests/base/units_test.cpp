@@ -17,6 +17,8 @@ TEST(Units, Durations) {
 }
 
 TEST(Units, Bytes) {
+  EXPECT_DOUBLE_EQ(parse_energy_j("120mJ"), 0.12);
+  EXPECT_DOUBLE_EQ(parse_energy_j("1.5 J"), 1.5);
   EXPECT_DOUBLE_EQ(parse_bytes("20MB"), 20e6);
   EXPECT_DOUBLE_EQ(parse_bytes("512KB"), 512e3);
   EXPECT_DOUBLE_EQ(parse_bytes("1.5GB"), 1.5e9);
@@ -35,6 +37,7 @@ TEST(Units, Counts) {
 TEST(Units, AMissingUnitIsAnErrorThatSaysSo) {
   expect_error(ErrorKind::kUsage, "has no unit", [] { parse_duration_ms("200"); });
   expect_error(ErrorKind::kUsage, "has no unit", [] { parse_bytes("20"); });
+  expect_error(ErrorKind::kUsage, "has no unit", [] { parse_energy_j("2"); });
   try {
     parse_duration_ms("200");
   } catch (const Error& error) {

@@ -178,6 +178,10 @@ class SearchTest(program.ProgramTest):
     def test_killed_and_resumed_ends_in_the_same_bytes(self):
         self.ok("search", "--params", "400k", "--no-baselines")
         expected = (self.folder / "searches/1/result.json").read_bytes()
+        journal = (self.folder / "searches/1/journal.jsonl").read_bytes()
+        events = [json.loads(line)["event"] for line in journal.splitlines()]
+        self.assertGreaterEqual(events.count("scored"), 120)
+        self.assertEqual(events.count("finalist"), 5)
         undisturbed = self.calls()
         shutil.rmtree(self.folder / "searches")
         for scores in (self.folder / "super").glob("scores-*"):
@@ -200,6 +204,7 @@ class SearchTest(program.ProgramTest):
         self.assertFalse((self.folder / "searches/1/result.json").exists())
         self.ok("search", "--params", "400k", "--no-baselines")
         self.assertEqual((self.folder / "searches/1/result.json").read_bytes(), expected)
+        self.assertEqual((self.folder / "searches/1/journal.jsonl").read_bytes(), journal)
         self.assertFalse((self.folder / "searches/2").exists())
         # What was on its way to two workers at each of three kills is all that is paid twice.
         self.assertLessEqual(self.calls(), undisturbed + 3 * 8)
@@ -247,6 +252,81 @@ class SearchTest(program.ProgramTest):
             nearest = error.split("Ask for ")[1].split(" ")[0]
             self.ok("search", flag, nearest, "--no-baselines", "--evaluations", "10")
 
+    def test_a_budget_with_few_networks_is_searched_to_the_last(self):
+        nearest = self.refused(4, "search", "--params", "1k").split("Ask for ")[1].split(" ")[0]
+        smallest = float(nearest.strip("kM.")) * {"k": 1e3, "M": 1e6}[nearest.strip(".")[-1]]
+        done = self.hat("search", "--params", str(int(1.02 * smallest)), "--no-baselines")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("every network within the budget is scored", done.stderr)
+        self.assertNotIn("nan", done.stderr)
+        self.assertLess(self.result()["evaluations"], 120)
+
+    def test_contradictory_budgets_name_the_nearest_pair(self):
+        # Each alone is possible: a fast network of little more than the fewest parameters is not.
+        fewest = self.refused(4, "search", "--params", "1k").split("Ask for ")[1].split(" ")[0]
+        fastest = self.refused(4, "search", "--latency", "1us").split("Ask for ")[1].split(" ")[0]
+        self.ok("search", "--params", fewest.strip("."), "--no-baselines", "--evaluations", "10")
+        self.ok("search", "--latency", fastest.strip("."), "--no-baselines", "--evaluations", "10")
+        budgets = ("--params", fewest.strip("."), "--latency", fastest.strip("."))
+        done = self.hat("search", *budgets, "--no-baselines", "--evaluations", "10")
+        if done.returncode != 0:  # the same network may be the smallest and the fastest
+            self.assertEqual(done.returncode, 4, done.stderr)
+            self.assertIn("though each alone is possible", done.stderr)
+            self.assertIn("hint: Ask for", done.stderr)
+
+    def test_compare_shows_every_method_beside_the_original(self):
+        out = self.ok("search", "--compare", "1", "--params", "400k", "--evaluations", "60")
+        for name in ("hat search --pareto", "original's evolution", "random search", "depth sweep", "uniform"):
+            self.assertIn(name, out)
+        text = self.ok("search", "--compare", "1", "--params", "400k", "--evaluations", "60", "--json")
+        result = json.loads(text)
+        self.assertEqual(result["computed_scores"], 0)
+        methods = {method["name"]: method for method in result["methods"]}
+        self.assertEqual(methods["original's evolution"]["passes"], 3750)
+        self.assertEqual(methods["hat search"]["evaluations"], 60)
+        self.assertEqual(methods["original's, equal evaluations"]["evaluations"], 60)
+        self.assertLessEqual(methods["hat search"]["loss"], methods["random search"]["loss"])
+        self.assertFalse((self.folder / "searches").exists())
+        self.refused(2, "search", "--compare", "1", "--pareto")
+
+    def test_checking_budgets_needs_a_device_that_can_be_measured(self):
+        self.assertIn("hat measure-latency", self.refused(2, "search", "--check-budgets", "2"))
+        self.refused(2, "search", "--check-budgets", "0")
+
+    def write_energies(self, energy_j):
+        header = {"type": "latency set", "version": 1, "device": "local", "imported": False, "imported_from": ""}
+        header |= {"space_id": "", "precision": "int8", "anchor": SUPER}
+        header["workload"] = {"batch": 1, "beam": 5, "source_length": 10, "target_length": 10}
+        header["workload"] |= {"source_vocabulary": 500, "target_vocabulary": 500}
+        lines = [header, {"type": "reference", "anchor_ms": 2.0, "time": "2026-01-01T00:00:00Z"}]
+        for i in range(24):
+            a = json.loads(json.dumps(SUPER))
+            a["decoder"]["layers"] = a["decoder"]["layers"][: 1 + i % 2]
+            for layer in a["decoder"]["layers"] + a["encoder"]["layers"]:
+                layer["ffn_dim"] = 128 + 64 * (i % 3)
+            times = {"mean": 1.0, "deviation": 0.1, "p50": 1.0, "p90": 1.0, "p99": 1.0}
+            row = {"type": "row", "id": str(i), "architecture": a, "repetitions": 20}
+            row |= {"total_ratio": 1.0, "encoder_ratio": 0.1, "decoder_ratio": 0.9, "error_percent": 0.5}
+            row |= {name: times for name in ("wall_total", "wall_encoder", "wall_decoder", "cpu_total")}
+            row |= {"anchor_wall_ms": 2.0, "anchor_cpu_ms": 2.0, "memory_mb": 1.0, "model_mb": 1.0}
+            row |= {"energy_j": energy_j * (1 + i % 2) * (1 + 0.1 * (i % 3)), "session": 1}
+            row |= {"time": "2026-01-01T00:00:00Z", "facts": {}}
+            lines.append(row)
+        text = "\n".join(json.dumps(line) for line in lines) + "\n"
+        self.write("devices/local/latency.jsonl", text)
+
+    def test_energy_is_a_budget_where_it_was_measured(self):
+        error = self.refused(2, "search", "--energy", "0.5J")
+        self.assertIn("RAPL", error)
+        self.write_energies(0)
+        self.assertIn("RAPL", self.refused(2, "search", "--energy", "0.5J"))
+        self.write_energies(0.1)
+        self.assertIn("no unit", self.refused(2, "search", "--energy", "0.5"))
+        self.assertIn("mJ", self.refused(4, "search", "--energy", "1uJ"))
+        self.ok("search", "--energy", "150mJ", "--no-baselines", "--evaluations", "20")
+        winner = self.result()["goals"][0]["winner"]
+        self.assertLess(winner["costs"]["energy"], 0.15)
+
     def test_budgets_that_make_no_sense(self):
         for arguments in (
             (),
@@ -254,6 +334,12 @@ class SearchTest(program.ProgramTest):
             ("--latency", "0ms"),
             ("--latency=-5ms",),
             ("--latency", "fast"),
+            ("--latency", "nanms"),
+            ("--latency", "0%"),
+            ("--latency", "120%"),
+            ("--memory", "0MB"),
+            ("--size=-1MB",),
+            ("--flops", "0"),
             ("--params", "0"),
             ("--params=-3M",),
             ("--size", "30"),
@@ -274,6 +360,17 @@ class SearchTest(program.ProgramTest):
         other = json.loads(text)
         self.write("devices/local/predictor.json", "{}")
         self.refused(3, "search", "--latency", "2ms")
+        # Predictors of another space, precision or workload: what to run is said.
+        own = json.loads(self.ok("search", "--params", "400k", "--no-baselines", "--evaluations", "5", "--json"))
+        workload = {"batch": 1, "beam": 5, "source_length": 10, "target_length": 10}
+        workload |= {"source_vocabulary": 500, "target_vocabulary": 500}
+        fitting = {**other, "imported": False, "space_id": own["space_id"], "workload": workload}
+        self.write("devices/local/predictor.json", json.dumps({**fitting, "space_id": "0123456789abcdef"}))
+        self.assertIn("another search space", self.refused(2, "search", "--latency", "2ms"))
+        self.write("devices/local/predictor.json", json.dumps({**fitting, "workload": {**workload, "beam": 4}}))
+        error = self.refused(2, "search", "--latency", "2ms")
+        self.assertIn("beam", error)
+        self.assertIn("hat measure-latency", error)
         predictor.write_text(json.dumps(other))
         self.write_super(vocabulary=501)
         self.assertIn("train-super", self.refused(3, "search", "--params", "400k"))

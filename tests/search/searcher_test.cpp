@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "hat/base/error.h"
 #include "hat/base/stop.h"
@@ -126,6 +127,55 @@ TEST(Searcher, SmallSpaceIsExhaustedAndTheSearchEnds) {
   const Outcome run = one.run(with_seed(1));
   EXPECT_LE(run.pool.size(), 12u);  // 2 widths x (2 + 4) networks
   EXPECT_DOUBLE_EQ(run.best_loss, one.space.optimum_by_budget(one.budget).back());
+}
+
+TEST(Searcher, TightBudgetsAreSearchedToTheLastNetwork) {
+  // Few networks within the budget, far apart, in a space that is larger than the effort.
+  const ChainSpace::Shape shape{"tight", {3}, {3, 2}, {3}, true, 0, false, false};
+  for (double share : {0.05, 0.12, 0.3}) {
+    Case one(shape, 4, share);
+    std::set<std::string> within;
+    Genotype genotype(one.space.slots(), 0);
+    for (size_t slot = 0; slot < genotype.size();) {
+      if (one.space.cost(genotype) <= one.budget) within.insert(one.space.key(genotype));
+      for (slot = 0; slot < genotype.size(); ++slot) {
+        if (++genotype[slot] < one.space.choices_at(slot)) break;
+        genotype[slot] = 0;
+      }
+    }
+    FunctionObjective objective([&](const Genotype& g) { return one.space.loss(g); });
+    for (bool surrogate : {true, false}) {
+      ScoreStore store;
+      Evaluator evaluator(objective, store);
+      Options options = with_seed(4);
+      options.surrogate = surrogate;
+      Searcher searcher(one.problem, evaluator, options, {one.reach.at_smallest});
+      searcher.run(300);
+      EXPECT_EQ(searcher.pool().size(), std::min<size_t>(300, within.size())) << share;
+      EXPECT_EQ(searcher.exhausted(), within.size() < 300) << share;
+    }
+  }
+}
+
+TEST(Searcher, GrowUsesWhatTheBudgetLeaves) {
+  Case one(testing::shapes()[0], 12, 0.7);
+  FunctionObjective objective([&](const Genotype& g) { return one.space.loss(g); });
+  ScoreStore store;
+  Evaluator evaluator(objective, store);
+  Options options = with_seed(12);
+  options.algorithm = "random";
+  Searcher searcher(one.problem, evaluator, options, {one.reach.at_smallest});
+  searcher.run(20);
+  const Candidate before = *best_of(searcher.pool(), one.problem.goals[0].limits);
+  const int grown = searcher.grow(0, 40);
+  EXPECT_GT(grown, 0);
+  EXPECT_LE(grown, 40);
+  EXPECT_EQ(searcher.pool().size(), 20u + grown);
+  for (const Candidate& candidate : searcher.pool()) EXPECT_LE(candidate.costs[0], one.budget);
+  // Costlier choices are better here, so that the best grows until the budget is full.
+  const Candidate* after = best_of(searcher.pool(), one.problem.goals[0].limits);
+  EXPECT_LT(after->loss, before.loss);
+  EXPECT_GT(after->costs[0], 0.97 * one.budget);
 }
 
 TEST(Searcher, SameSeedSameSearch) {

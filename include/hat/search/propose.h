@@ -23,7 +23,8 @@ class Proposer {
                                Rng& rng);
 
   /// The best network not in `taken` that local searches from `starts` come across: single changes,
-  /// pairs of changes, and a Lagrangian step that re-chooses all slots at once for the budget.
+  /// pairs of changes, and a step that re-chooses all layers at once for the budget (a knapsack
+  /// where there is one limit, Lagrangian prices where there are several).
   /// Empty when everything come across is taken.
   Genotype best_untaken(const Surrogate::Function& function, const std::vector<Limit>& limits,
                         const std::vector<Genotype>& starts, const Genotype& anchor,
@@ -37,6 +38,9 @@ class Proposer {
     std::vector<double> cost_change;
   };
   struct Search;
+  double value_of(Search& search, const Genotype& genotype);
+  std::vector<std::vector<Genotype>> layer_choices(const Genotype& genotype) const;
+  void rechoose_exactly(Search& search, Genotype& genotype, double& value);
   void descend(Search& search, Genotype genotype);
   std::vector<Change> single_changes(Search& search, const Genotype& genotype);
   bool improve_by_one(Search& search, const std::vector<Change>& changes, Genotype& genotype,

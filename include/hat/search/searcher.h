@@ -42,9 +42,16 @@ class Searcher {
   Searcher(const Problem& problem, Evaluator& evaluator, Options options,
            std::vector<Genotype> anchors);
 
-  /// Goes on until `evaluations` different networks are scored, or nothing new can be proposed. May
-  /// be called again with a larger number. Throws kInterrupted between batches when asked to stop.
+  /// Goes on until `evaluations` different networks are scored, or there is nothing else to score.
+  /// May be called again with a larger number. Throws kInterrupted between batches when asked to
+  /// stop.
   void run(int evaluations);
+  /// True when the last run() ended before its number because no network within the limits is left
+  /// unscored (or none of the algorithm's kind, where it is not nsga2).
+  bool exhausted() const { return exhausted_; }
+  /// Scores larger variants of the best networks of a goal that leave some of its first limit
+  /// unused, `most` at most, until the best cannot be raised any more; returns how many.
+  int grow(size_t goal, int most);
   /// Replaces the limits of a goal, after measurements showed the predictor's bias.
   void set_limits(size_t goal, std::vector<Limit> limits, Genotype anchor);
 
@@ -60,8 +67,11 @@ class Searcher {
  private:
   size_t score(const std::vector<Genotype>& genotypes, int most);
   void first_round(int evaluations);
-  bool surrogate_round(int evaluations);
-  bool generation_round(int evaluations);
+  std::vector<Genotype> surrogate_round(int evaluations);
+  std::vector<Genotype> generation_round();
+  void add_untaken(int wanted, std::vector<Genotype>& picks);
+  double expected_loss(const Genotype& genotype) const;
+  void guided_run(int evaluations);
   void random_run(int evaluations);
   void original_run(int evaluations);
   std::vector<Limit> limits_for_pick(size_t goal);
@@ -79,6 +89,8 @@ class Searcher {
   std::vector<Candidate> pool_;
   std::set<std::string> taken_;
   int generation_ = 0;
+  bool fitted_ = false;  ///< the surrogate knows the pool
+  bool exhausted_ = false;
 };
 
 /// The scored network of least loss within the limits, or null.

@@ -1,0 +1,143 @@
+#include "search_check.h"
+
+#include <algorithm>
+
+#include "hat/base/clock.h"
+#include "hat/base/error.h"
+#include "hat/base/log.h"
+#include "hat/base/progress.h"
+#include "hat/base/rng.h"
+#include "hat/base/stats.h"
+#include "hat/base/strings.h"
+#include "search_measure.h"
+#include "search_run.h"
+#include "table.h"
+
+namespace hat::cli {
+namespace {
+
+using config::OrderedJson;
+
+// Budgets nearer to the smallest network than this cannot be told from impossible ones.
+constexpr double kAboveSmallest = 1.03;
+
+/// One whole search; the winner and its measurement, or what stood in the way.
+OrderedJson search_once(SearchFlags flags, double budget_ms, int number, Scoring& scoring) {
+  flags.latency = {str(fixed(budget_ms, 6), "ms")};
+  flags.no_baselines = true;
+  OrderedJson row = {{"number", number}, {"budget_ms", budget_ms}};
+  const double begin_ms = wall_ms();
+  const SearchSetup setup(flags);
+  SearchRun run(setup, flags, scoring, /*records=*/false);
+  try {
+    run.run();
+  } catch (const Error& error) {
+    // A budget that measurements show to be out of reach is refused; that is an answer too.
+    if (error.kind() != ErrorKind::kInfeasible) throw;
+    row["refused"] = error.message();
+    return row;
+  }
+  const search::Finish& finish = run.goals()[0].finish;
+  const search::Finalist& winner = finish.finalists[finish.winner];
+  row["id"] = winner.candidate.key;
+  row["loss"] = winner.candidate.loss;
+  row["predicted_ms"] = winner.candidate.costs[setup.devices[0].cost];
+  row["measured_ms"] = winner.measured;
+  row["architecture"] = arch::to_json(setup.decode(winner.candidate.genotype));
+  row["seconds"] = (wall_ms() - begin_ms) / 1000;
+  return row;
+}
+
+}  // namespace
+
+OrderedJson check_budgets(const SearchFlags& flags, const SearchSetup& setup, Scoring& scoring,
+                          int count) {
+  HAT_CHECK(setup.devices.size() == 1 && setup.problem.goals[0].limits.empty() && !setup.by_bound,
+            ErrorKind::kUsage,
+            "--check-budgets draws latency budgets of one device that can be measured now",
+            "Run it without budgets and without --no-measure, after 'hat measure-latency'.");
+  const search::Reach& reach = setup.reaches[setup.devices[0].cost];
+  const double low = reach.smallest * kAboveSmallest;
+  Rng rng(static_cast<uint64_t>(setup.workspace.config().seed), "check-budgets");
+  Progress progress("check-budgets", static_cast<uint64_t>(count), "searches");
+  OrderedJson rows = OrderedJson::array();
+  for (int i = 0; i < count; ++i) {
+    const double budget_ms = low + (reach.largest - low) * rng.uniform();
+    rows.push_back(search_once(flags, budget_ms, i + 1, scoring));
+    progress.update(static_cast<uint64_t>(i + 1), str(scoring.evaluator.computed(), " scores"));
+  }
+  progress.finish();
+
+  // Again, from nothing: another connection, nothing remembered, in another order.
+  std::vector<size_t> order;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (rows[i].contains("id")) order.push_back(i);
+  }
+  rng.shuffle(order);
+  const search::Measure measure_again =
+      fresh_meter(setup.workspace, setup.devices[0].device, setup.space);
+  int kept = 0;
+  std::vector<double> unused;
+  Progress again("measure again", order.size(), "winners");
+  for (size_t i = 0; i < order.size(); ++i) {
+    OrderedJson& row = rows[order[i]];
+    search::CostTable table(setup.problem);
+    const arch::Architecture architecture =
+        arch::architecture_from_json(config::Json(row["architecture"]), "winner");
+    const double ms = measure_again({table.candidate(setup.space.encode(architecture))})[0];
+    const double budget_ms = row["budget_ms"];
+    row["measured_again_ms"] = ms;
+    row["kept"] = ms <= budget_ms;
+    kept += ms <= budget_ms;
+    unused.push_back(100 * (1 - ms / budget_ms));
+    again.update(i + 1);
+  }
+  again.finish();
+  OrderedJson json = {{"format", "hat-budget-check"},
+                      {"version", 1},
+                      {"space", setup.space.name()},
+                      {"device", setup.devices[0].device.name},
+                      {"evaluations", setup.workspace.config().search.evaluations},
+                      {"searches", count},
+                      {"refused", count - static_cast<int>(order.size())},
+                      {"kept", kept},
+                      {"computed_scores", scoring.evaluator.computed()}};
+  if (!unused.empty()) {
+    json["median_unused_percent"] = median(unused);
+    json["unused_percent_10"] = quantile(unused, 0.1);
+    json["unused_percent_90"] = quantile(unused, 0.9);
+  }
+  json["rows"] = rows;
+  return json;
+}
+
+std::string budget_check_text(const OrderedJson& json) {
+  std::string text;
+  std::vector<std::vector<std::string>> rows{
+      {"search", "budget ms", "predicted", "measured", "again", "unused", "loss"}};
+  for (const OrderedJson& row : json["rows"]) {
+    const std::string number = std::to_string(row["number"].get<int>());
+    const std::string budget = fixed(row["budget_ms"].get<double>(), 3);
+    if (!row.contains("id")) {
+      rows.push_back({number, budget, "refused", "", "", "", ""});
+      continue;
+    }
+    const double again = row["measured_again_ms"];
+    rows.push_back({number, budget, fixed(row["predicted_ms"].get<double>(), 3),
+                    fixed(row["measured_ms"].get<double>(), 3), fixed(again, 3),
+                    fixed(100 * (1 - again / row["budget_ms"].get<double>()), 1) + " %",
+                    fixed(row["loss"].get<double>(), 4)});
+  }
+  text += table(rows) + "\n";
+  const int answered = json["searches"].get<int>() - json["refused"].get<int>();
+  text += str("  ", json["kept"].get<int>(), " of ", answered,
+              " winners keep their budget when measured again");
+  if (json.contains("median_unused_percent")) {
+    text += str("; ", fixed(json["median_unused_percent"].get<double>(), 1),
+                " % of the budget unused in the median");
+  }
+  return text + str("\n  ", json["refused"].get<int>(),
+                    " budgets refused because no measured network kept them\n");
+}
+
+}  // namespace hat::cli
