@@ -18,7 +18,8 @@ constexpr int kMaxSteps = 60;       // of one local search
 constexpr size_t kPairsTried = 60;  // most promising pairs that are checked exactly
 constexpr double kLeastGain = 1e-9;
 constexpr uint64_t kMaxJoint = 64;  // choices of one layer that are tried together
-constexpr int kKnapsackTurns = 4;   // each starts where the last ended
+constexpr int kCornersTried = 20;
+constexpr int kKnapsackTurns = 4;  // each starts where the last ended
 
 }  // namespace
 
@@ -28,6 +29,7 @@ struct Proposer::Search {
   const std::vector<Limit>& limits;
   const Genotype& anchor;
   const std::set<std::string>& taken;
+  bool fixed_globals = false;                      ///< widths and depths stay as they are
   std::unordered_map<std::string, double> values;  ///< by genotype
   double best_value = INFINITY;
   Genotype best;
@@ -97,6 +99,7 @@ std::vector<Proposer::Change> Proposer::single_changes(Search& search, const Gen
   Genotype changed = genotype;
   for (size_t slot = 0; slot < genotype.size(); ++slot) {
     if (!space.is_alive(genotype, slot)) continue;
+    if (search.fixed_globals && space.block(slot) == Space::kGlobal) continue;
     for (int choice = 0; choice < space.choices_at(slot); ++choice) {
       if (choice == genotype[slot]) continue;
       changed[slot] = static_cast<uint8_t>(choice);
@@ -299,9 +302,36 @@ Genotype Proposer::best_untaken(const Surrogate::Function& function,
                                 const std::vector<Limit>& limits,
                                 const std::vector<Genotype>& starts, const Genotype& anchor,
                                 const std::set<std::string>& taken, Rng& rng) {
-  Search search{function, limits, anchor, taken, {}, INFINITY, {}};
+  Search search{function, limits, anchor, taken, false, {}, INFINITY, {}};
   for (const Genotype& start : starts) {
     descend(search, fill(table_, repair(table_, start, limits, anchor, rng), limits, rng));
+  }
+  return search.best;
+}
+
+/// Every live slot of a layer at the choice of least cost.
+void Proposer::make_cheapest(Genotype& genotype, int cost) {
+  const Space& space = *table_.problem().space;
+  for (size_t slot = 0; slot < genotype.size(); ++slot) {
+    if (space.block(slot) == Space::kGlobal || !space.is_alive(genotype, slot)) continue;
+    Genotype changed = genotype;
+    for (int choice = 0; choice < space.choices_at(slot); ++choice) {
+      changed[slot] = static_cast<uint8_t>(choice);
+      if (table_.costs(changed)[cost] < table_.costs(genotype)[cost]) genotype = changed;
+    }
+  }
+}
+
+Genotype Proposer::best_of_random_corner(const Surrogate::Function& function,
+                                         const std::vector<Limit>& limits, const Genotype& anchor,
+                                         const std::set<std::string>& taken, Rng& rng) {
+  Search search{function, limits, anchor, taken, true, {}, INFINITY, {}};
+  for (int tries = 0; tries < kCornersTried; ++tries) {
+    Genotype genotype = sample(*table_.problem().space, rng);
+    if (!limits.empty()) make_cheapest(genotype, limits[0].cost);
+    if (!keeps(table_.costs(genotype), limits)) continue;
+    descend(search, std::move(genotype));
+    if (!search.best.empty()) break;
   }
   return search.best;
 }

@@ -19,6 +19,7 @@ namespace {
 
 constexpr int kBatch = 12;         // networks scored between two fits of the surrogate
 constexpr int kExpected = 4;       // of them by the expected loss; the others by drawn functions
+constexpr int kCorners = 2;        // and of those, how many with random widths and depths
 constexpr size_t kSweepSeeds = 8;  // networks of each baseline in the first round
 constexpr size_t kElite = 6;       // scored networks that local searches start from
 constexpr size_t kGrown = 5;       // best networks whose larger variants are tried
@@ -224,13 +225,18 @@ std::vector<Genotype> Searcher::surrogate_round(int evaluations) {
     const std::vector<Limit> limits = limits_for_pick(goal);
     const Surrogate::Function function =
         pick < kExpected ? surrogate_.expected() : surrogate_.draw(rng_);
-    std::vector<Genotype> starts = starts_for(goal, limits);
-    for (const Genotype& genotype : evolved[goal]) {
-      if (!keeps(table_.costs(genotype), limits)) continue;
-      starts.push_back(genotype);
-      break;
+    Genotype best;
+    if (pick >= kBatch - kCorners) {
+      best = proposer.best_of_random_corner(function, limits, anchors_[goal], taken, rng_);
+    } else {
+      std::vector<Genotype> starts = starts_for(goal, limits);
+      for (const Genotype& genotype : evolved[goal]) {
+        if (!keeps(table_.costs(genotype), limits)) continue;
+        starts.push_back(genotype);
+        break;
+      }
+      best = proposer.best_untaken(function, limits, starts, anchors_[goal], taken, rng_);
     }
-    Genotype best = proposer.best_untaken(function, limits, starts, anchors_[goal], taken, rng_);
     if (best.empty()) continue;
     taken.insert(problem_.space->key(best));
     picks.push_back(std::move(best));

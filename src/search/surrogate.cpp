@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
 
 #include "hat/base/error.h"
@@ -76,6 +77,9 @@ std::vector<double> draw_over_grid(double weight, Rng& rng) {
   }
   return draw;
 }
+
+// Least weight of a slot, as a share of the mean weight of its gene's slots.
+constexpr double kShareOfGene = 0.2;
 
 /// weight *= sqrt(alpha' K alpha / trace(inverse K)) for a part K of the sum.
 void scale_weight(double& weight, double explained, double trace, double least) {
@@ -308,6 +312,23 @@ void Surrogate::learn_weights(int rounds) {
   }
 }
 
+/// A gene matters about alike in all layers. Layers that are rarely alive among the points would
+/// otherwise be taken for ones without effect, and never looked at again.
+void Surrogate::keep_alike() {
+  State& s = *state_;
+  const Space& space = s.encoder.space();
+  std::map<int, std::pair<double, int>> sums;
+  for (size_t slot = 0; slot < s.slot_weight.size(); ++slot) {
+    auto& [sum, count] = sums[space.group(slot)];
+    sum += s.slot_weight[slot];
+    ++count;
+  }
+  for (size_t slot = 0; slot < s.slot_weight.size(); ++slot) {
+    const auto& [sum, count] = sums[space.group(slot)];
+    s.slot_weight[slot] = std::max(s.slot_weight[slot], kShareOfGene * sum / count);
+  }
+}
+
 void Surrogate::update_weights() {
   State& s = *state_;
   const size_t n = s.points.size();
@@ -334,6 +355,7 @@ void Surrogate::update_weights() {
     }
     scale_weight(s.slot_weight[slot], explained, trace, kMinWeight);
   }
+  keep_alike();
   const auto dense = [&](const auto& gram, double& weight) {
     double explained = 0;
     double trace = 0;

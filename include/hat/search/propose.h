@@ -30,6 +30,13 @@ class Proposer {
                         const std::vector<Genotype>& starts, const Genotype& anchor,
                         const std::set<std::string>& taken, Rng& rng);
 
+  /// The same with all widths and depths fixed at random: what the function expects of a corner of
+  /// the space may be wrong, and only its best network shows that. Empty when no fixing that keeps
+  /// the limits was met.
+  Genotype best_of_random_corner(const Surrogate::Function& function,
+                                 const std::vector<Limit>& limits, const Genotype& anchor,
+                                 const std::set<std::string>& taken, Rng& rng);
+
  private:
   struct Change {
     size_t slot = 0;
@@ -38,6 +45,7 @@ class Proposer {
     std::vector<double> cost_change;
   };
   struct Search;
+  void make_cheapest(Genotype& genotype, int cost);
   double value_of(Search& search, const Genotype& genotype);
   std::vector<std::vector<Genotype>> layer_choices(const Genotype& genotype) const;
   void rechoose_exactly(Search& search, Genotype& genotype, double& value);

@@ -55,6 +55,7 @@ class Surrogate {
   void learn_weights(int rounds);
   void build_gram();
   void update_weights();
+  void keep_alike();
   Function tabulate(std::vector<double> alpha) const;
 
   std::unique_ptr<State> state_;
