@@ -115,7 +115,8 @@ SearchSetup::SearchSetup(const SearchFlags& flags)
       genotypes(space) {
   HAT_CHECK(
       flags.pareto || flags.check_budgets > 0 || !flags.latency.empty() || !flags.params.empty() ||
-          !flags.size.empty() || !flags.memory.empty() || !flags.flops.empty(),
+          !flags.size.empty() || !flags.memory.empty() || !flags.flops.empty() ||
+          !flags.energy.empty(),
       ErrorKind::kUsage, "nothing limits the search",
       "Give a budget (--latency 200ms, --params 20M, --size 30MB, --memory 100MB, --flops 2G, "
       "--energy 0.5J) "

@@ -353,6 +353,7 @@ class SearchTest(program.ProgramTest):
         self.assertEqual(self.calls(), 0)
 
     def test_what_does_not_belong_together_is_refused(self):
+        own = json.loads(self.ok("search", "--params", "400k", "--no-baselines", "--evaluations", "5", "--json"))
         predictor = self.folder / "devices/local/predictor.json"
         text = predictor.read_text()
         predictor.unlink()
@@ -361,7 +362,6 @@ class SearchTest(program.ProgramTest):
         self.write("devices/local/predictor.json", "{}")
         self.refused(3, "search", "--latency", "2ms")
         # Predictors of another space, precision or workload: what to run is said.
-        own = json.loads(self.ok("search", "--params", "400k", "--no-baselines", "--evaluations", "5", "--json"))
         workload = {"batch": 1, "beam": 5, "source_length": 10, "target_length": 10}
         workload |= {"source_vocabulary": 500, "target_vocabulary": 500}
         fitting = {**other, "imported": False, "space_id": own["space_id"], "workload": workload}
