@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <exception>
 #include <limits>
 
 #include "edge/beam_search.h"
@@ -76,24 +77,22 @@ Hypothesis empty_hypothesis() {
   return hypothesis;
 }
 
-}  // namespace
+/// Sentences that are decoded together, and everything that this needs.
+struct Lane {
+  Lane(const Network& network, int threads) : engine(network, threads), output(engine) {}
 
-struct Translator::Impl {
-  Impl(std::shared_ptr<const Model> shared, int threads)
-      : model(std::move(shared)), engine(model->network(), threads), output(engine) {}
-
-  void prepare(std::span<const Request> requests, const TranslateOptions& options);
-  void choose_words(std::span<const Request> requests, const TranslateOptions& options);
+  /// `requests` must have been checked. Keeps no reference to them after encode().
+  void encode(std::span<const Request* const> requests, const TranslateOptions& options);
   void decode(const TranslateOptions& options);
-  void one_step(const TranslateOptions& options);
   std::vector<Hypothesis> collect(size_t index, const TranslateOptions& options);
+  void prepare(std::span<const Request* const> requests, const TranslateOptions& options);
+  void choose_words(std::span<const Request* const> requests, const TranslateOptions& options);
+  void one_step(const TranslateOptions& options);
   void align(const Sentence& sentence, const std::vector<int32_t>& path, Hypothesis* hypothesis);
 
-  std::shared_ptr<const Model> model;
   Engine engine;
   OutputLayer output;
-  Timing timing;
-
+  int64_t steps = 0;
   std::vector<std::vector<int>> sources;
   std::vector<Sentence> sentences;
   std::vector<BeamSearch> searches;
@@ -105,20 +104,28 @@ struct Translator::Impl {
   std::vector<Candidate> candidates;
 };
 
-void Translator::Impl::prepare(std::span<const Request> requests, const TranslateOptions& options) {
-  const Network& network = model->network();
+void check_request(const Request& request, const TranslateOptions& options,
+                   const Network& network) {
+  check_tokens(request.source, network.vocabulary.source, "source");
+  const auto& prefix = request.prefix;
+  check_tokens(prefix, network.vocabulary.target, "prefix");
+  HAT_CHECK(std::none_of(prefix.begin(), prefix.end(),
+                         [](int token) { return token == kEnd || token == kPad; }),
+            ErrorKind::kUsage, "prefix: must not hold the end or padding token");
+  greatest_length(options, clean_source(request.source, network).size(), prefix.size(), network);
+}
+
+void Lane::prepare(std::span<const Request* const> requests, const TranslateOptions& options) {
+  const Network& network = engine.network();
   const size_t count = requests.size();
   sources.clear();
   sentences.assign(count, {});
   if (searches.size() < count) searches.resize(count);
   active.clear();
-  for (const Request& request : requests) sources.push_back(clean_source(request.source, network));
+  steps = 0;
+  for (const Request* request : requests) sources.push_back(clean_source(request->source, network));
   for (size_t i = 0; i < count; ++i) {
-    const auto& prefix = requests[i].prefix;
-    check_tokens(prefix, network.vocabulary.target, "prefix");
-    HAT_CHECK(std::none_of(prefix.begin(), prefix.end(),
-                           [](int token) { return token == kEnd || token == kPad; }),
-              ErrorKind::kUsage, "prefix: must not hold the end or padding token");
+    const auto& prefix = requests[i]->prefix;
     const int length = greatest_length(options, sources[i].size(), prefix.size(), network);
     sentences[i].source = sources[i];
     sentences[i].beam = options.beam;
@@ -129,9 +136,14 @@ void Translator::Impl::prepare(std::span<const Request> requests, const Translat
   }
 }
 
-void Translator::Impl::choose_words(std::span<const Request> requests,
-                                    const TranslateOptions& options) {
-  const ShortlistView& list = model->network().shortlist;
+void Lane::encode(std::span<const Request* const> requests, const TranslateOptions& options) {
+  prepare(requests, options);
+  engine.encode(sentences);
+  choose_words(requests, options);
+}
+
+void Lane::choose_words(std::span<const Request* const> requests, const TranslateOptions& options) {
+  const ShortlistView& list = engine.network().shortlist;
   words.assign(requests.size(), {});
   output.use_words({});
   if (list.empty() || !options.shortlist) return;
@@ -144,7 +156,7 @@ void Translator::Impl::choose_words(std::span<const Request> requests,
       own.insert(own.end(), list.candidates.begin() + list.offsets[source],
                  list.candidates.begin() + list.offsets[source + 1]);
     }
-    own.insert(own.end(), requests[i].prefix.begin(), requests[i].prefix.end());
+    own.insert(own.end(), requests[i]->prefix.begin(), requests[i]->prefix.end());
     std::sort(own.begin(), own.end());
     own.erase(std::unique(own.begin(), own.end()), own.end());
     all.insert(all.end(), own.begin(), own.end());
@@ -158,7 +170,7 @@ void Translator::Impl::choose_words(std::span<const Request> requests,
   output.use_words(all);
 }
 
-void Translator::Impl::one_step(const TranslateOptions& options) {
+void Lane::one_step(const TranslateOptions& options) {
   rows.clear();
   queries.clear();
   for (const size_t i : active) {
@@ -187,15 +199,15 @@ void Translator::Impl::one_step(const TranslateOptions& options) {
   std::erase_if(active, [&](size_t i) { return searches[i].done(); });
 }
 
-void Translator::Impl::decode(const TranslateOptions& options) {
+void Lane::decode(const TranslateOptions& options) {
   while (!active.empty()) {
     one_step(options);
-    ++timing.steps;
+    ++steps;
   }
 }
 
-void Translator::Impl::align(const Sentence& sentence, const std::vector<int32_t>& path,
-                             Hypothesis* hypothesis) {
+void Lane::align(const Sentence& sentence, const std::vector<int32_t>& path,
+                 Hypothesis* hypothesis) {
   const size_t words_in = sentence.source.size() - 1;
   if (words_in == 0) return;
   for (size_t t = 0; t + 1 < hypothesis->tokens.size(); ++t) {
@@ -205,14 +217,69 @@ void Translator::Impl::align(const Sentence& sentence, const std::vector<int32_t
   }
 }
 
-std::vector<Hypothesis> Translator::Impl::collect(size_t index, const TranslateOptions& options) {
+std::vector<Hypothesis> Lane::collect(size_t index, const TranslateOptions& options) {
   std::vector<std::vector<int32_t>> paths;
   auto results = searches[index].results(options.n_best, options.alignment ? &paths : nullptr);
   for (size_t i = 0; i < paths.size(); ++i) align(sentences[index], paths[i], &results[i]);
   // Weights that are not numbers can leave no hypothesis at all.
   if (results.empty()) results.push_back(empty_hypothesis());
-  timing.target_tokens += static_cast<int64_t>(results.front().tokens.size());
   return results;
+}
+
+/// Fewer rows a lane than this, and reading the weights once for all is worth more than doing
+/// without agreement between threads.
+constexpr size_t kLaneRows = 16;
+
+}  // namespace
+
+/// Few sentences are translated by all threads together, each product divided among them. Many are
+/// dealt out, a lane a thread: lanes meet only at the end, and what a lane works on stays in the
+/// caches of its core.
+struct Translator::Impl {
+  Impl(std::shared_ptr<const Model> shared, int thread_count)
+      : model(std::move(shared)), together(model->network(), thread_count) {}
+
+  std::span<Lane* const> choose_lanes(size_t sentences, size_t beam);
+  template <class F>
+  void in_all(std::span<Lane* const> chosen, F&& f);
+
+  std::shared_ptr<const Model> model;
+  Lane together;
+  std::vector<std::unique_ptr<Lane>> own;  ///< of one thread each; made when first needed
+  std::vector<Lane*> lanes;
+  Timing timing;
+};
+
+std::span<Lane* const> Translator::Impl::choose_lanes(size_t sentences, size_t beam) {
+  const auto threads = static_cast<size_t>(together.engine.pool().threads());
+  lanes.clear();
+  if (threads == 1 || sentences < threads || sentences * beam < kLaneRows * threads) {
+    lanes.push_back(&together);
+    return lanes;
+  }
+  while (own.size() < threads) own.push_back(std::make_unique<Lane>(model->network(), 1));
+  for (const auto& lane : own) lanes.push_back(lane.get());
+  return lanes;
+}
+
+/// Calls f(index of a lane) for all of them, at the same time where there are several.
+template <class F>
+void Translator::Impl::in_all(std::span<Lane* const> chosen, F&& f) {
+  if (chosen.size() == 1) {
+    f(size_t{0});
+    return;
+  }
+  std::vector<std::exception_ptr> errors(chosen.size());
+  together.engine.pool().parallel_for(chosen.size(), [&](size_t lane) {
+    try {
+      f(lane);
+    } catch (...) {
+      errors[lane] = std::current_exception();
+    }
+  });
+  for (const auto& error : errors) {
+    if (error != nullptr) std::rethrow_exception(error);
+  }
 }
 
 Translator Translator::open(const fs::path& path, int threads) {
@@ -237,16 +304,23 @@ std::vector<std::vector<Hypothesis>> Translator::translate_batch(std::span<const
   Impl& impl = *impl_;
   impl.timing = {};
   if (requests.empty()) return {};
-  impl.prepare(requests, options);
+  for (const Request& request : requests) check_request(request, options, impl.model->network());
+  const auto lanes = impl.choose_lanes(requests.size(), static_cast<size_t>(options.beam));
+  // Dealt out like cards: batches are sorted by length, so lanes get equal shares.
+  std::vector<std::vector<const Request*>> shares(lanes.size());
+  for (size_t i = 0; i < requests.size(); ++i) shares[i % lanes.size()].push_back(&requests[i]);
   const double wall_start = wall_ms();
   const double cpu_start = process_cpu_ms();
-  impl.engine.encode(impl.sentences);
-  impl.choose_words(requests, options);
+  impl.in_all(lanes, [&](size_t lane) { lanes[lane]->encode(shares[lane], options); });
   const double wall_encoded = wall_ms();
   const double cpu_encoded = process_cpu_ms();
-  impl.decode(options);
+  impl.in_all(lanes, [&](size_t lane) { lanes[lane]->decode(options); });
   std::vector<std::vector<Hypothesis>> out;
-  for (size_t i = 0; i < requests.size(); ++i) out.push_back(impl.collect(i, options));
+  for (size_t i = 0; i < requests.size(); ++i) {
+    out.push_back(lanes[i % lanes.size()]->collect(i / lanes.size(), options));
+    impl.timing.target_tokens += static_cast<int64_t>(out.back().front().tokens.size());
+  }
+  for (const Lane* lane : lanes) impl.timing.steps = std::max(impl.timing.steps, lane->steps);
   impl.timing.encoder_ms = wall_encoded - wall_start;
   impl.timing.encoder_cpu_ms = cpu_encoded - cpu_start;
   impl.timing.decoder_ms = wall_ms() - wall_encoded;
@@ -265,21 +339,22 @@ std::vector<float> Translator::logits(const std::vector<int>& source,
   std::vector<Sentence> sentences(1);
   sentences[0].source = clean;
   sentences[0].max_positions = static_cast<int>(target.size()) + 1;
-  impl.engine.encode(sentences);
+  Engine& engine = impl.together.engine;
+  engine.encode(sentences);
   const auto vocabulary = static_cast<size_t>(network.vocabulary.target);
   std::vector<float> out(target.size() * vocabulary);
   std::vector<int32_t> slots;
   for (size_t t = 0; t < target.size(); ++t) {
     slots.push_back(static_cast<int32_t>(t));
     const Row row{0, t == 0 ? kEnd : target[t - 1], 0, slots};
-    const float* states = impl.engine.step({&row, 1});
-    impl.output.logits(states, 1, out.data() + t * vocabulary);
+    const float* states = engine.step({&row, 1});
+    impl.together.output.logits(states, 1, out.data() + t * vocabulary);
   }
   return out;
 }
 
 const Model& Translator::model() const { return *impl_->model; }
-int Translator::threads() const { return impl_->engine.pool().threads(); }
+int Translator::threads() const { return impl_->together.engine.pool().threads(); }
 const Timing& Translator::timing() const { return impl_->timing; }
 
 std::string moses_alignment(const std::vector<std::pair<int, int>>& alignment) {

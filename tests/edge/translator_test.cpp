@@ -62,6 +62,31 @@ TEST(Translator, ThreadsChangeNothing) {
   }
 }
 
+// Enough rows for every thread: each takes sentences of its own.
+TEST(Translator, ManySentencesAreDividedAmongThreads) {
+  auto spec = small_spec();
+  for (const bool shortlist : {false, true}) {
+    if (shortlist) spec.shortlist = some_words();
+    const auto model = small_model(spec);
+    Translator one(model, 1);
+    Translator three(model, 3);
+    auto options = short_options();
+    options.alignment = true;
+    const auto requests = random_requests(41, 70, 2);
+    const auto expected = one.translate_batch(requests, options);
+    for (int round = 0; round < 2; ++round) {
+      const auto actual = three.translate_batch(requests, options);
+      for (size_t i = 0; i < requests.size(); ++i) EXPECT_TRUE(same(expected[i], actual[i])) << i;
+      EXPECT_EQ(three.timing().target_tokens, one.timing().target_tokens);
+      // Few again: all threads work on them together.
+      EXPECT_TRUE(same(three.translate(requests[3].source, options), expected[3]));
+    }
+    auto wrong = requests;
+    wrong[20].source = {5, 70};
+    EXPECT_THROW(three.translate_batch(wrong, options), Error);
+  }
+}
+
 TEST(Translator, IntegerWeightsGiveTheSameOnEveryInstructionSet) {
   for (const auto precision : {arch::Precision::kInt8, arch::Precision::kInt4}) {
     const auto model = small_model(small_spec(precision));

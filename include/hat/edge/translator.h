@@ -65,7 +65,8 @@ class Translator {
   /// At most options.n_best hypotheses, best first.
   std::vector<Hypothesis> translate(const std::vector<int>& source,
                                     const TranslateOptions& options = {});
-  /// All at once; the same results as one by one, to the bit.
+  /// All at once; the same results as one by one, to the bit. Best sorted by length: several
+  /// threads divide a large batch among themselves, sentence by sentence.
   std::vector<std::vector<Hypothesis>> translate_batch(std::span<const Request> requests,
                                                        const TranslateOptions& options = {});
   /// Teacher forcing: the logits [target.size(), vocabulary.target] that follow each prefix of
