@@ -23,9 +23,11 @@ class Staging {
  public:
   explicit Staging(const fs::path& target)
       : target_(target),
-        folder_(target.parent_path() / ("." + target.filename().string() + ".new")) {
+        folder_(target.parent_path() / ("." + target.filename().string() + ".new")),
+        old_(target.parent_path() / ("." + target.filename().string() + ".old")) {
     ensure_directory(folder_);
     lock_ = std::make_unique<FileLock>(folder_ / "lock");
+    restore();
     // Whatever a killed run left; the lock says that nobody else is at work.
     for (const auto& entry : fs::directory_iterator(folder_)) {
       if (entry.path().filename() != "lock") fs::remove_all(entry.path());
@@ -40,22 +42,33 @@ class Staging {
 
   const fs::path& folder() const { return folder_; }
   void commit() {
-    const fs::path old = target_.parent_path() / ("." + target_.filename().string() + ".old");
     try {
-      fs::remove_all(old);
+      fs::remove_all(old_);
       fs::remove(folder_ / "lock");
-      if (fs::exists(target_)) fs::rename(target_, old);
+      if (fs::exists(target_)) fs::rename(target_, old_);
       fs::rename(folder_, target_);
       committed_ = true;
-      fs::remove_all(old);
+      fs::remove_all(old_);
     } catch (const fs::filesystem_error& e) {
+      restore();
       fail(ErrorKind::kIo, str("cannot replace ", target_.string(), ": ", e.code().message()));
     }
   }
 
  private:
+  /// A run that ended between the two renames of commit() left the old folder under its other name.
+  void restore() {
+    if (fs::exists(target_) || !fs::exists(old_)) return;
+    std::error_code error;
+    fs::rename(old_, target_, error);
+    if (error) return;
+    log_warning("data", str("an earlier hat prepare was stopped while it replaced ",
+                            target_.string(), ": the data from before are back"));
+  }
+
   fs::path target_;
   fs::path folder_;
+  fs::path old_;
   std::unique_ptr<FileLock> lock_;
   bool committed_ = false;
 };

@@ -171,6 +171,25 @@ TEST(Prepare, LabelledText) {
   EXPECT_EQ(valid.label(1), 1);
 }
 
+TEST(Prepare, AKillBetweenTheTwoRenamesLosesNothing) {
+  Workspace w;
+  prepare(w.job);
+  const std::string before = w.read("data/data.json");
+  fs::rename(w / "data", w / ".data.old");
+  // The next start fails, and yet the data are back.
+  w.job.options.vocabulary_size = 20'000;
+  expect_error(ErrorKind::kConfig, "at most", [&] { prepare(w.job); });
+  EXPECT_EQ(w.read("data/data.json"), before);
+  EXPECT_FALSE(fs::exists(w / ".data.old"));
+  // With data/ in its place, an old folder is only left over.
+  fs::create_directory(w / ".data.old");
+  w.write(".data.old/data.json", "{}");
+  w.job.options.vocabulary_size = 0;
+  prepare(w.job);
+  EXPECT_EQ(w.read("data/data.json"), before);
+  EXPECT_FALSE(fs::exists(w / ".data.old"));
+}
+
 TEST(Prepare, ErrorsLeaveTheOldDataAndNothingElse) {
   Workspace w;
   prepare(w.job);
