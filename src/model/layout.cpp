@@ -19,18 +19,20 @@ NormSlices cut_norm(const NormLayout& norm, int64_t dim) {
 AttentionSlices cut_attention(const AttentionLayout& a, int64_t qkv, int64_t dim,
                               int64_t memory_dim, int64_t heads) {
   const auto projection = [&](const AttentionLayout::Projection& p, int group, int64_t in) {
-    return LinearSlices{{p.weight, p.weight_group, qkv, in}, vector_slice(a.in_bias, qkv, group)};
+    const bool is_key = group == 1;
+    return LinearSlices{
+        {p.weight, p.weight_group, qkv, in}, vector_slice(a.in_bias, qkv, group), is_key};
   };
   return {projection(a.q, 0, dim),
           projection(a.k, 1, memory_dim),
           projection(a.v, 2, memory_dim),
-          {{a.out_weight, 0, dim, qkv}, vector_slice(a.out_bias, dim)},
+          {{a.out_weight, 0, dim, qkv}, vector_slice(a.out_bias, dim), false},
           heads};
 }
 
 void cut_feed_forward(LayerSlices* out, const LayerLayout& layer, int64_t dim, int64_t ffn) {
-  out->fc1 = {{layer.fc1_weight, 0, ffn, dim}, vector_slice(layer.fc1_bias, ffn)};
-  out->fc2 = {{layer.fc2_weight, 0, dim, ffn}, vector_slice(layer.fc2_bias, dim)};
+  out->fc1 = {{layer.fc1_weight, 0, ffn, dim}, vector_slice(layer.fc1_bias, ffn), false};
+  out->fc2 = {{layer.fc2_weight, 0, dim, ffn}, vector_slice(layer.fc2_bias, dim), false};
   out->final_norm = cut_norm(layer.final_norm, dim);
 }
 

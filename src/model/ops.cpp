@@ -78,8 +78,13 @@ Tensors project(Slices& slices, const at::Tensor& x, const std::vector<LinearSli
         at::Tensor dx;
         for (size_t i = 0; i < weights.size(); ++i) {
           if (!gradients[i].defined()) continue;
-          const at::Tensor dy = activation_backward(slices, weights[i].bias, Activation::kNone, {},
-                                                    gradients[i].contiguous(), at::Tensor());
+          at::Tensor dy = gradients[i].contiguous();
+          if (weights[i].idle_bias) {
+            slices.gradient(weights[i].bias);  // touched like its layer's others, and left at zero
+          } else {
+            dy = activation_backward(slices, weights[i].bias, Activation::kNone, {}, dy,
+                                     at::Tensor());
+          }
           slices.add_product(weights[i].weight, dy, input);
           if (!needs_input) continue;
           const at::Tensor w = slices.operand(weights[i].weight);

@@ -15,6 +15,9 @@ namespace hat::model {
 struct LinearSlices {
   Slice weight;  ///< [out, in]
   Slice bias;    ///< [out]; parameter -1: none
+  /// The bias of keys adds one number to all scores of a query, which softmax ignores: its gradient
+  /// is exactly zero. Computed, it would be rounding, which Adam turns into steps.
+  bool idle_bias = false;
 };
 struct NormSlices {
   Slice gamma;
