@@ -2,8 +2,11 @@
 
 #include <ATen/Parallel.h>
 #include <malloc.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <fstream>
 
 #include "hat/base/cpu.h"
 #include "hat/base/error.h"
@@ -30,6 +33,63 @@ Compute resolve_compute(const std::string& setting, bool cuda) {
        "Choose auto, fp32 or bf16.");
 }
 
+WeightRounding parse_rounding(const std::string& name) {
+  if (name == "none") return WeightRounding::kNone;
+  if (name == "int8") return WeightRounding::kInt8;
+  if (name == "int4") return WeightRounding::kInt4;
+  fail(ErrorKind::kUsage, str("'", name, "' is not a way to round weights"),
+       "Choose none, int8 or int4.");
+}
+
+namespace {
+
+// The number behind "KEY:" in a file of the form of /proc/meminfo, in bytes.
+std::optional<int64_t> kilobytes(const char* path, const std::string& key) {
+  std::ifstream in(path);
+  std::string word;
+  while (in >> word) {
+    int64_t value = 0;
+    if (word == key && in >> value) return value * 1024;
+  }
+  return std::nullopt;
+}
+
+std::optional<int64_t> number(const char* path) {
+  std::ifstream in(path);
+  int64_t value = 0;
+  if (in >> value) return value;
+  return std::nullopt;  // no such file, or "max"
+}
+
+void limit_memory() {
+  const auto available = available_memory();
+  const auto used = kilobytes("/proc/self/status", "VmData:");
+  rlimit limit{};
+  if (!available || !used || getrlimit(RLIMIT_DATA, &limit) != 0) return;
+  const auto wanted = static_cast<rlim_t>(*used + *available);
+  if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur <= wanted) return;
+  limit.rlim_cur = limit.rlim_max == RLIM_INFINITY ? wanted : std::min(wanted, limit.rlim_max);
+  setrlimit(RLIMIT_DATA, &limit);
+}
+
+}  // namespace
+
+std::optional<int64_t> available_memory() {
+  std::optional<int64_t> least = kilobytes("/proc/meminfo", "MemAvailable:");
+  constexpr const char* kGroups[][2] = {
+      {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"},
+      {"/sys/fs/cgroup/memory/memory.limit_in_bytes",
+       "/sys/fs/cgroup/memory/memory.usage_in_bytes"}};
+  for (const auto& [limit_file, used_file] : kGroups) {
+    const auto limit = number(limit_file);
+    const auto used = number(used_file);
+    if (!limit || !used) continue;
+    const int64_t left = std::max<int64_t>(0, *limit - *used);
+    least = std::min(least.value_or(left), left);
+  }
+  return least;
+}
+
 void configure_process(int threads) {
   const int wanted = threads > 0 ? threads : cpu_info().logical_cores;
   at::set_num_threads(wanted);
@@ -37,9 +97,13 @@ void configure_process(int threads) {
   // Activations are tens of megabytes each: by default every one of them is mapped, zeroed page by
   // page and unmapped again at each step.
   mallopt(M_MMAP_MAX, 0);
-  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, -1);  // never
   mallopt(M_TOP_PAD, 64 << 20);
 #endif
+  // Every length of batch is a shape of its own for each product; compiling one takes longer than
+  // running it. Read when oneDNN is first used.
+  setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "8192", /*overwrite=*/0);
+  limit_memory();
 }
 
 }  // namespace hat::model

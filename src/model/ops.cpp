@@ -160,7 +160,7 @@ Stream embed_tokens(Slices& slices, const Slice& table, const at::Tensor& tokens
                     kernels::Dropout drop) {
   const at::ScalarType low = slices.low_type();
   const Tensors outputs = record({slices.anchor()}, [&](Backward* backward) -> Tensors {
-    const Embedded words = embed(slices.value(table), tokens, positions, places, scale, drop, low);
+    const Embedded words = embed(slices.table(table), tokens, positions, places, scale, drop, low);
     if (backward) {
       *backward = [&slices, table, tokens, scale, drop](const Tensors& gradients) -> Tensors {
         const auto dense = [&](size_t i) {

@@ -4,6 +4,7 @@
 
 #include "hat/base/error.h"
 #include "model/parallel.h"
+#include "model/rounding.h"
 
 namespace hat::model {
 
@@ -33,22 +34,60 @@ at::Tensor Slices::view(const at::Tensor& flat, const Slice& slice) const {
 
 at::Tensor Slices::value(const Slice& slice) const { return view(store_.values(), slice); }
 
+void Slices::set_rounding(WeightRounding rounding, int cut, int64_t at) {
+  rounding_ = rounding;
+  cut_parameter_ = cut;
+  cut_at_ = at;
+  copies_.assign(copies_.size(), Copy{});
+  tables_.assign(copies_.size(), Copy{});
+}
+
 at::Tensor Slices::operand(const Slice& slice) {
-  if (compute_ == Compute::kFp32) return value(slice);
-  Copy& copy = copies_[first_group_[static_cast<size_t>(slice.parameter)] +
-                       static_cast<size_t>(slice.group)];
-  const bool fits = copy.tensor.defined() && copy.version == store_.version() &&
-                    copy.tensor.size(0) >= slice.rows && copy.tensor.size(1) >= slice.cols;
-  if (!fits) {
+  if (compute_ == Compute::kFp32 && rounding_ == WeightRounding::kNone) return value(slice);
+  return copy(copies_, slice, low_type());
+}
+
+at::Tensor Slices::table(const Slice& slice) {
+  if (rounding_ == WeightRounding::kNone) return value(slice);
+  // Operands in fp32 are the same numbers.
+  return copy(low_type() == at::kFloat ? copies_ : tables_, slice, at::kFloat);
+}
+
+at::Tensor Slices::copy(std::vector<Copy>& copies, const Slice& slice, at::ScalarType type) const {
+  Copy& copy =
+      copies[first_group_[static_cast<size_t>(slice.parameter)] + static_cast<size_t>(slice.group)];
+  const bool current = copy.tensor.defined() && copy.version == store_.version() &&
+                       copy.tensor.scalar_type() == type;
+  if (!current || copy.tensor.size(0) < slice.rows || copy.tensor.size(1) < slice.cols) {
     Slice wanted = slice;
-    if (copy.tensor.defined() && copy.version == store_.version()) {
+    if (current) {
       wanted.rows = std::max(slice.rows, copy.tensor.size(0));
       wanted.cols = std::max(slice.cols, copy.tensor.size(1));
     }
-    copy.tensor = value(wanted).to(at::kBFloat16).contiguous();
+    const bool rounds = rounding_ != WeightRounding::kNone;
+    copy.tensor = (rounds ? rounded(wanted) : value(wanted)).to(type).contiguous();
     copy.version = store_.version();
   }
   return copy.tensor.narrow(0, 0, slice.rows).narrow(1, 0, slice.cols);
+}
+
+at::Tensor Slices::rounded(const Slice& slice) const {
+  const at::Tensor exact = value(slice).cpu();
+  const at::Tensor out = at::empty({slice.rows, slice.cols}, exact.options());
+  const float* from = exact.data_ptr<float>();
+  float* to = out.data_ptr<float>();
+  const int64_t stride = exact.stride(0);
+  const bool cut = slice.parameter == cut_parameter_ && cut_at_ < slice.cols;
+  const int64_t first = cut ? cut_at_ : slice.cols;
+  for_rows(slice.rows, slice.cols, [&](kernels::Rows rows) {
+    for (int64_t r = rows.begin; r < rows.end; ++r) {
+      round_row(rounding_, from + r * stride, first, to + r * slice.cols);
+      if (cut)
+        round_row(rounding_, from + r * stride + first, slice.cols - first,
+                  to + r * slice.cols + first);
+    }
+  });
+  return out.to(store_.device());
 }
 
 at::Tensor Slices::gradient(const Slice& slice) {

@@ -26,13 +26,17 @@ class Slices {
   ParameterStore& store() { return store_; }
   Compute compute() const { return compute_; }
   void set_compute(Compute compute) { compute_ = compute; }
+  /// Rows of parameter `cut` are rounded in two pieces, columns [0, at) and the rest; -1: none is.
+  void set_rounding(WeightRounding rounding, int cut, int64_t at);
   /// The type of operands of matrix products.
   at::ScalarType low_type() const;
 
   /// fp32 view, strided for matrices.
   at::Tensor value(const Slice& slice) const;
-  /// The same as an operand of a product: value(), or its bf16 copy.
+  /// The same as an operand of a product: value(), or its rounded or bf16 copy.
   at::Tensor operand(const Slice& slice);
+  /// fp32 rows to look words up in: value(), or its rounded copy.
+  at::Tensor table(const Slice& slice);
   /// View of the gradient; records the touch.
   at::Tensor gradient(const Slice& slice);
   /// gradient += x^T-style product result `dy`^T `x` ([tokens, rows], [tokens, cols]).
@@ -48,12 +52,18 @@ class Slices {
     uint64_t version = 0;
   };
   at::Tensor view(const at::Tensor& flat, const Slice& slice) const;
+  at::Tensor copy(std::vector<Copy>& copies, const Slice& slice, at::ScalarType type) const;
+  at::Tensor rounded(const Slice& slice) const;
 
   ParameterStore& store_;
   Compute compute_ = Compute::kFp32;
   at::Tensor anchor_;
   std::vector<size_t> first_group_;
-  std::vector<Copy> copies_;
+  std::vector<Copy> copies_;  ///< operands that are not the weights themselves
+  std::vector<Copy> tables_;  ///< rounded word tables in fp32
+  WeightRounding rounding_ = WeightRounding::kNone;
+  int cut_parameter_ = -1;
+  int64_t cut_at_ = 0;
 };
 
 }  // namespace hat::model

@@ -164,6 +164,13 @@ const arch::Architecture& Transformer::architecture() const { return impl_->acti
 void Transformer::set_compute(Compute compute) { impl_->slices.set_compute(compute); }
 Compute Transformer::compute() const { return impl_->slices.compute(); }
 
+void Transformer::set_weight_rounding(WeightRounding rounding) {
+  // A model file cuts a shared table in what the decoder uses and the rest.
+  const bool shared = impl_->layout.encoder_table == impl_->layout.output_table;
+  impl_->slices.set_rounding(rounding, shared ? impl_->layout.output_table : -1,
+                             impl_->spec.capacities.decoder_embed_dim);
+}
+
 void Transformer::set_architecture(const arch::Architecture& a) {
   const arch::Architecture& most = impl_->spec.capacities;
   HAT_CHECK(a.family == most.family, ErrorKind::kConfig,

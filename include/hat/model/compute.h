@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace hat::model {
@@ -12,15 +13,27 @@ enum class Compute {
 };
 std::string compute_name(Compute compute);
 
+/// What products and word tables see in place of the weights: the weights as they will be after
+/// quantising, while gradients and updates go to the exact ones (straight-through estimator: Bengio
+/// et al. 2013; for integer weights Jacob et al. 2018, section 3).
+enum class WeightRounding { kNone, kInt8, kInt4 };
+/// "none", "int8" or "int4"; throws kUsage on others.
+WeightRounding parse_rounding(const std::string& name);
+
 /// Resolves "auto", "fp32" or "bf16": auto takes bf16 where the processor (or GPU) computes it in
 /// hardware, since emulated bf16 is tens of times slower. "bf16" is obeyed anywhere, with a
 /// warning. HAT_COMPUTE in the environment overrides "auto". Throws kUsage on other names.
 Compute resolve_compute(const std::string& setting, bool cuda = false);
 
-/// Settings of the process that training speed depends on: number of threads of LibTorch, and
-/// large blocks of memory kept instead of returned to the system after every step. 0 threads: all
-/// cores this process may use.
+/// Settings of the process that training depends on: number of threads of LibTorch (0: all cores
+/// this process may use); large blocks of memory kept instead of returned to the system after every
+/// step; room in oneDNN's cache for the many shapes of batches; and a limit to the memory of the
+/// process (RLIMIT_DATA) at what the machine, or the container, has free: an allocation beyond it
+/// then fails, which training answers with smaller parts, where the system would kill the process.
 void configure_process(int threads);
+/// Bytes of memory that this process could still get: the machine's and the container's (cgroup)
+/// limits; empty where the system does not say.
+std::optional<int64_t> available_memory();
 
 /// Rates as fairseq names them; the network scales them by its width (hat-spec section 2).
 struct DropoutRates {

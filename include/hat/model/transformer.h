@@ -85,6 +85,8 @@ class Transformer {
 
   void set_compute(Compute compute);
   Compute compute() const;
+  /// For a network that runs at its capacities only: scales are those of whole rows.
+  void set_weight_rounding(WeightRounding rounding);
 
   /// Gradients are recorded unless a c10::NoGradGuard (or InferenceMode) is active.
   EncoderOutput encode(const at::Tensor& source, const Pass& pass = {});
