@@ -29,6 +29,7 @@ Command finetune_command() {
                 ->type_name("FILE");
             flags.bind(app, "--name", "finetune.name");
             flags.bind(app, "--from-scratch", "finetune.from_scratch");
+            flags.bind(app, "--quantise", "finetune.quantise");
             flags.bind(app, "--max-minutes", "finetune.train.max_minutes");
             flags.bind(app, "--max-updates", "finetune.train.max_updates");
             flags.bind(app, "--learning-rate", "finetune.train.learning_rate");

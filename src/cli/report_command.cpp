@@ -62,6 +62,7 @@ void add_training(report::Page& page, const std::string& title, const fs::path& 
       training.points.push_back({update, number(record, "loss"), ""});
       continue;
     }
+    if (text(record, "kind") != "valid") continue;
     for (const auto& [name, value] : record.items()) {
       if (!value.is_object()) continue;
       auto it = std::find_if(watched.begin(), watched.end(),

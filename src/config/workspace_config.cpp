@@ -60,7 +60,12 @@ void TrainConfig::describe(Schema& s) {
       .range(0, 0.9);
   s.field("label_smoothing", label_smoothing, "Mass spread over the vocabulary").range(0, 0.9);
   s.field("strategy", strategy, "Which SubTransformers an update trains; see docs/training.md")
-      .one_of({"auto", "single_path", "uniform_cost", "sandwich", "alternating", "original"});
+      .one_of({"auto", "single_path", "uniform_cost", "sandwich", "full_sandwich", "alternating",
+               "original"});
+  s.field("largest_first", largest_first,
+          "Share of the updates that train the largest network alone; then its heads and FFN "
+          "channels are put in order of importance")
+      .range(0, 0.9);
   s.field("precision", precision, "Arithmetic of matrix products; auto asks the processor")
       .one_of({"auto", "fp32", "bf16"});
   s.field("validate_every", validate_every, "Updates between validations; 0 chooses").range(0, 1e8);
@@ -69,6 +74,9 @@ void TrainConfig::describe(Schema& s) {
   s.field("average_checkpoints", average_checkpoints,
           "Validated states whose weights are averaged at the end")
       .range(1, 100);
+  s.field("ema", ema,
+          "Decay of a moving average of the weights, a candidate for those kept; 0: none")
+      .range(0, 0.999999);
   s.field("patience", patience, "Validations without progress before training stops; 0: never")
       .range(0, 10000);
   s.field("valid_sentences", valid_sentences, "Validation sentences used while training; 0: all")
@@ -84,6 +92,10 @@ void FinetuneConfig::describe(Schema& s) {
   s.field("update_fraction", update_fraction,
           "Updates as a share of the SuperTransformer's, when finetune.train.max_updates is 0")
       .range(0.001, 10);
+  s.field("quantise", quantise,
+          "Train with weights rounded as hat export --precision rounds them, so that rounding "
+          "costs less")
+      .one_of({"none", "int8", "int4"});
   s.section("train", train,
             "How hat finetune trains. What is not set here, and is no matter of length, rate or "
             "strategy, is as in train");

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <array>
 #include <bit>
 #include <cstring>
 #include <map>
@@ -15,7 +16,7 @@
 namespace hat::train {
 namespace {
 
-constexpr int kFormat = 1;
+constexpr int kFormat = 2;
 
 // Four multiply-rotate chains side by side over 8-byte words: fast enough for hundreds of megabytes
 // at every checkpoint. Guards against damage, not against intent.
@@ -54,9 +55,16 @@ void restore(const tensor::SafetensorsFile& file, const std::string& name, float
   tensor::copy_floats(view, out);
 }
 
+// The averages and the names of their tensors.
+template <class Any>  // Averages, const or not
+auto named(Any& averages) {
+  return std::array{std::pair{"average", &averages.validated},
+                    std::pair{"moving_average", &averages.moving}};
+}
+
 // Everything is read and checked before the caller's buffers change.
 TrainState load_file(const fs::path& path, const config::OrderedJson& settings,
-                     model::ParameterStore& parameters, Adam& adam, std::vector<float>& average) {
+                     model::ParameterStore& parameters, Adam& adam, Averages& averages) {
   const tensor::SafetensorsFile file(path);
   const std::string origin = path.string();
   const auto text = [&](const std::string& key) {
@@ -88,10 +96,11 @@ TrainState load_file(const fs::path& path, const config::OrderedJson& settings,
             str(origin, ": step counts of ", steps.size(), " tensors where the network has ",
                 adam.steps().size()));
   adam.steps() = steps;
-  average.clear();
-  if (file.has("average")) {
-    average.resize(values);
-    restore(file, "average", average.data(), values);
+  for (const auto& [name, average] : named(averages)) {
+    average->clear();
+    if (!file.has(name)) continue;
+    average->resize(values);
+    restore(file, name, average->data(), values);
   }
   parameters.values().copy_(host);
   parameters.values_changed();
@@ -119,6 +128,7 @@ config::OrderedJson TrainState::to_json() const {
   json["best_update"] = best_update;
   json["bad_validations"] = bad_validations;
   json["averaged"] = averaged;
+  json["reordered"] = reordered;
   json["finished"] = finished;
   return json;
 }
@@ -150,6 +160,7 @@ TrainState TrainState::from_json(const config::Json& json, const std::string& or
   state.best_update = config::get_int(json, "best_update", origin);
   state.bad_validations = static_cast<int>(config::get_int(json, "bad_validations", origin));
   state.averaged = static_cast<int>(config::get_int(json, "averaged", origin));
+  state.reordered = flag("reordered");
   state.finished = flag("finished");
   return state;
 }
@@ -173,7 +184,7 @@ bool CheckpointStore::exists() const { return fs::exists(latest()) || fs::exists
 
 void CheckpointStore::save(const TrainState& state, const config::OrderedJson& settings,
                            const model::ParameterStore& parameters, Adam& adam,
-                           const std::vector<float>& average) const {
+                           const Averages& averages) const {
   ensure_directory(directory_);
   const at::Tensor host = parameters.values().cpu();
   const int64_t values = host.numel();
@@ -185,8 +196,9 @@ void CheckpointStore::save(const TrainState& state, const config::OrderedJson& s
        tensor::DType::kI64,
        {static_cast<int64_t>(adam.steps().size())},
        adam.steps().data()}};
-  if (!average.empty()) {
-    tensors.push_back({"average", tensor::DType::kF32, {values}, average.data()});
+  for (const auto& [name, average] : named(averages)) {
+    if (!average->empty())
+      tensors.push_back({name, tensor::DType::kF32, {values}, average->data()});
   }
   std::map<std::string, std::string> metadata = {{"state", state.to_json().dump()},
                                                  {"settings", settings.dump()}};
@@ -213,15 +225,15 @@ void CheckpointStore::save(const TrainState& state, const config::OrderedJson& s
 
 std::optional<TrainState> CheckpointStore::load(const config::OrderedJson& settings,
                                                 model::ParameterStore& parameters, Adam& adam,
-                                                std::vector<float>& average) const {
+                                                Averages& averages) const {
   if (!exists()) return std::nullopt;
   try {
-    return load_file(latest(), settings, parameters, adam, average);
+    return load_file(latest(), settings, parameters, adam, averages);
   } catch (const Error& damage) {
     if (damage.kind() == ErrorKind::kConfig) throw;
     TrainState state;
     try {
-      state = load_file(previous(), settings, parameters, adam, average);
+      state = load_file(previous(), settings, parameters, adam, averages);
     } catch (const Error&) {
       fail(ErrorKind::kData, damage.message(),
            str("Neither the latest nor the previous checkpoint in ", directory_.string(),

@@ -89,6 +89,8 @@ FinetuneResult finetune(const config::Workspace& workspace, const FinetuneOption
     teacher = {teacher_network.get(), config.finetune.distillation};
   }
   super.network.reset();
+  const model::WeightRounding rounding = model::parse_rounding(config.finetune.quantise);
+  network->set_weight_rounding(rounding);
 
   const config::TrainConfig training = training_config(
       workspace, std::max(architecture.encoder_embed_dim, architecture.decoder_embed_dim));
@@ -98,7 +100,10 @@ FinetuneResult finetune(const config::Workspace& workspace, const FinetuneOption
   log_info("finetune",
            str("SubTransformer ", arch::architecture_id(architecture), ": ",
                format_count(static_cast<double>(result.parameters)), " parameters, ",
-               config.finetune.from_scratch ? "from random weights" : "from inherited weights"));
+               config.finetune.from_scratch ? "from random weights" : "from inherited weights",
+               rounding == model::WeightRounding::kNone
+                   ? ""
+                   : str(", for weights rounded to ", config.finetune.quantise)));
   config::write_run_records(result.directory, workspace, options.command);
   config::save_json(result.directory / "architecture.json", arch::to_json(architecture));
 
@@ -112,11 +117,13 @@ FinetuneResult finetune(const config::Workspace& workspace, const FinetuneOption
                      .label = "finetune",
                      .watched = {{"model", architecture}},
                      .teacher = teacher,
+                     .largest = {},
                      .whole_tensors = false,
                      .identity = {{"space", super.space.id()},
                                   {"architecture", arch::architecture_id(architecture)},
                                   {"from_scratch", config.finetune.from_scratch},
                                   {"distillation", teacher.network ? teacher.weight : 0.0},
+                                  {"quantise", config.finetune.quantise},
                                   {"train_data", str(train_set.fingerprint())}},
                      .restart = options.restart};
   result.training = train(setup);

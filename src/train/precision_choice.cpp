@@ -8,6 +8,7 @@
 #include "hat/base/strings.h"
 #include "hat/data/batch.h"
 #include "hat/model/loss.h"
+#include "out_of_memory.h"
 
 namespace hat::train {
 namespace {
@@ -16,7 +17,7 @@ constexpr int kRepetitions = 3;
 constexpr double kLongMs = 3000;  // steps this long are measured once
 constexpr double kClearlyFaster = 1.15;
 
-double best_step_ms(const TrainerSetup& setup, const TensorBatch& batch) {
+double best_step_ms_of(const TrainerSetup& setup, const TensorBatch& batch) {
   double best = std::numeric_limits<double>::max();
   for (int i = 0; i < kRepetitions + 1; ++i) {  // the first warms up
     const double begin = wall_ms();
@@ -29,6 +30,17 @@ double best_step_ms(const TrainerSetup& setup, const TensorBatch& batch) {
     if (i > 0 && best > kLongMs) break;
   }
   return best;
+}
+
+// A batch that does not fit is halved: the run's updates will do the same.
+double best_step_ms(const TrainerSetup& setup, const TensorBatch& batch) {
+  try {
+    return best_step_ms_of(setup, batch);
+  } catch (const std::exception& error) {
+    setup.network.parameters().zero_gradients();
+    if (!is_out_of_memory(error) || batch.rows() < 2) throw;
+  }
+  return 2 * best_step_ms(setup, batch.slice(0, batch.rows() / 2));
 }
 
 }  // namespace

@@ -61,6 +61,7 @@ TrainedAlone train_alone(const config::Workspace& workspace, const TrainedSuper&
                      .label = "rank-check",
                      .watched = {{"model", architecture}},
                      .teacher = {},
+                     .largest = {},
                      .whole_tensors = false,
                      .identity = {{"architecture", id}, {"data", str(train_set.fingerprint())}},
                      .restart = false};

@@ -25,7 +25,8 @@ void cut_metrics(const fs::path& path, int64_t update) {
   for (const std::string& line : split(read_file(path), '\n')) {
     if (line.empty()) continue;
     const config::Json row = config::Json::parse(line, nullptr, false);
-    if (row.is_object() && row.value("update", int64_t{0}) <= update) kept += line + "\n";
+    const bool belongs = row.is_object() && row.value("update", int64_t{0}) <= update;
+    if (belongs && row.value("kind", "") != "final") kept += line + "\n";
   }
   write_file_atomic(path, kept);
 }

@@ -10,7 +10,8 @@ namespace hat::train {
 /// two.
 config::OrderedJson settings_of(const TrainerSetup& setup);
 
-/// Drops rows of metrics.jsonl about updates that a resumed run will do again.
+/// Drops rows of metrics.jsonl that a resumed run will write again: about later updates, and the
+/// comparison at the end.
 void cut_metrics(const fs::path& path, int64_t update);
 
 }  // namespace hat::train

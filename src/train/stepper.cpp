@@ -2,17 +2,16 @@
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
-#include <c10/util/Exception.h>
 
 #include <algorithm>
 #include <cmath>
-#include <new>
 #include <optional>
 
 #include "hat/base/clock.h"
 #include "hat/base/error.h"
 #include "hat/base/log.h"
 #include "hat/base/strings.h"
+#include "out_of_memory.h"
 
 namespace hat::train {
 namespace {
@@ -21,14 +20,6 @@ std::span<float> flat(const at::Tensor& tensor) {
   HAT_CHECK(tensor.device().is_cpu(), ErrorKind::kUsage,
             "training on this device is not supported yet", "Train on the CPU.");
   return {tensor.data_ptr<float>(), static_cast<size_t>(tensor.numel())};
-}
-
-// LibTorch has a type for device memory only; its CPU allocator throws a plain c10::Error.
-bool is_out_of_memory(const c10::Error& error) {
-  const std::string_view text = error.what_without_backtrace();
-  return dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr ||
-         text.find("can't allocate memory") != std::string_view::npos ||
-         text.find("not enough memory") != std::string_view::npos;
 }
 
 }  // namespace
@@ -53,7 +44,11 @@ Stepper::Stepper(model::Transformer& network, const Strategy& strategy, Adam& ad
     : network_(network), strategy_(strategy), adam_(adam), options_(options) {}
 
 UpdateStats Stepper::run(int64_t update, const std::vector<TensorBatch>& batches, double rate) {
-  const std::vector<Path> paths = strategy_.paths(update);
+  return run(update, strategy_.paths(update), batches, rate);
+}
+
+UpdateStats Stepper::run(int64_t update, const std::vector<Path>& paths,
+                         const std::vector<TensorBatch>& batches, double rate) {
   HAT_DCHECK(!paths.empty() && !batches.empty());
   int64_t most_rows = 0;
   for (const TensorBatch& batch : batches) most_rows = std::max(most_rows, batch.rows());
@@ -65,8 +60,7 @@ UpdateStats Stepper::run(int64_t update, const std::vector<TensorBatch>& batches
     try {
       accumulate(update, paths, batches, stats);
       break;
-    } catch (const std::bad_alloc&) {
-    } catch (const c10::Error& error) {
+    } catch (const std::exception& error) {
       if (!is_out_of_memory(error)) throw;
     }
     store.zero_gradients();
@@ -82,7 +76,7 @@ UpdateStats Stepper::run(int64_t update, const std::vector<TensorBatch>& batches
 
   const double begin = wall_ms();
   const std::vector<Region> regions = regions_of(store, options_.whole_tensors);
-  const double mean_scale = 1.0 / (static_cast<double>(stats.tokens) * stats.paths);
+  const double mean_scale = 1.0 / static_cast<double>(stats.trained_tokens);
   const std::span<float> gradients = flat(store.gradients());
   stats.gradient_norm = gradient_norm(gradients, regions) * mean_scale;
   if (!std::isfinite(stats.gradient_norm)) {
@@ -103,7 +97,6 @@ UpdateStats Stepper::run(int64_t update, const std::vector<TensorBatch>& batches
 
 void Stepper::accumulate(int64_t update, const std::vector<Path>& paths,
                          const std::vector<TensorBatch>& batches, UpdateStats& stats) {
-  stats.paths = static_cast<int>(paths.size());
   uint64_t micro_batch = 0;
   for (const TensorBatch& batch : batches) {
     const int64_t parts = std::min<int64_t>(split_, batch.rows());
@@ -116,47 +109,75 @@ void Stepper::accumulate(int64_t update, const std::vector<Path>& paths,
     }
     stats.tokens += batch.tokens;
   }
-  const double count = static_cast<double>(stats.tokens) * stats.paths;
+  const double count = static_cast<double>(stats.trained_tokens);
   stats.loss /= count;
   stats.nll /= count;
 }
 
-model::Teacher Stepper::external_teacher(const TensorBatch& part) const {
+model::Teacher Stepper::predict(model::Transformer& network, const TensorBatch& part) const {
   c10::NoGradGuard no_grad;
-  model::Transformer& network = *options_.teacher.network;
   const model::EncoderOutput encoded = network.encode(part.source);
   return {&network, network.decode(part.prev_output, encoded), options_.teacher.weight, 1.0};
 }
 
 void Stepper::train_part(const TensorBatch& part, const std::vector<Path>& paths,
                          model::DropoutKey key, UpdateStats& stats) {
+  const bool external = options_.teacher.network != nullptr;
   std::optional<model::Teacher> teacher;
   double begin = wall_ms();
-  if (options_.teacher.network != nullptr) teacher = external_teacher(part);
+  if (external) teacher = predict(*options_.teacher.network, part);
+  stats.forward_ms += wall_ms() - begin;
+  double dealt = 0;
+  int64_t taught_from = 0;  // the first row that the teacher has predicted
   for (const Path& path : paths) {
-    network_.set_architecture(path.architecture);
-    const model::Pass pass{true, options_.dropout, key};
-    const model::EncoderOutput encoded = network_.encode(part.source, pass);
-    const at::Tensor hidden = network_.decode(part.prev_output, encoded, pass);
-    const double forward_end = wall_ms();
-    stats.forward_ms += forward_end - begin;
-
-    model::LossOptions options{.label_smoothing = options_.label_smoothing};
-    const bool external = options_.teacher.network != nullptr;
-    if (teacher && (external || path.distillation > 0)) {
-      if (!external) teacher->weight = path.distillation;
-      options.teacher = &*teacher;
-    }
-    const model::LossSums sums = model::backward_loss(network_, hidden, part.target, options);
-    stats.loss += sums.loss;
-    stats.nll += sums.nll;
-    if (path.teaches && !external) {
-      teacher = model::Teacher{&network_, hidden.detach(), path.distillation, 1.0};
+    // Rows [first, last) are this path's; all, unless the paths divide the batch.
+    const bool divides = path.share < 1;
+    const int64_t first = divides ? std::llround(dealt * part.rows()) : 0;
+    dealt += path.share;
+    const int64_t last = divides ? std::llround(dealt * part.rows()) : part.rows();
+    at::Tensor hidden;
+    if (first < last) {
+      const TensorBatch rows = divides ? part.slice(first, last) : part;
+      std::optional<model::Teacher> guide;
+      if (teacher && (external || path.distillation > 0)) {
+        guide = teacher;
+        if (!external) guide->weight = path.distillation;
+        guide->hidden = guide->hidden.slice(0, first - taught_from, last - taught_from)
+                            .slice(1, 0, rows.target.size(1));
+      }
+      train_path(rows, path, key, guide ? &*guide : nullptr, &hidden, stats);
     }
     ++key.micro_batch;
-    begin = wall_ms();
-    stats.backward_ms += begin - forward_end;
+    if (!path.teaches || external) continue;
+    if (!divides) {
+      teacher = model::Teacher{&network_, hidden, 1.0, 1.0};
+    } else if (last < part.rows()) {
+      begin = wall_ms();
+      network_.set_architecture(path.architecture);
+      teacher = predict(network_, part.slice(last, part.rows()));
+      taught_from = last;
+      stats.forward_ms += wall_ms() - begin;
+    }
   }
+}
+
+void Stepper::train_path(const TensorBatch& part, const Path& path, model::DropoutKey key,
+                         const model::Teacher* teacher, at::Tensor* hidden, UpdateStats& stats) {
+  const double begin = wall_ms();
+  network_.set_architecture(path.architecture);
+  const model::Pass pass{true, options_.dropout, key};
+  const model::EncoderOutput encoded = network_.encode(part.source, pass);
+  const at::Tensor states = network_.decode(part.prev_output, encoded, pass);
+  const double forward_end = wall_ms();
+  const model::LossSums sums =
+      model::backward_loss(network_, states, part.target,
+                           {.label_smoothing = options_.label_smoothing, .teacher = teacher});
+  *hidden = states.detach();
+  stats.loss += sums.loss;
+  stats.nll += sums.nll;
+  stats.trained_tokens += part.tokens;
+  stats.forward_ms += forward_end - begin;
+  stats.backward_ms += wall_ms() - forward_end;
 }
 
 }  // namespace hat::train

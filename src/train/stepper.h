@@ -13,14 +13,14 @@
 
 namespace hat::train {
 
-/// What one update did. Losses are means over the paths of the update, a target token, in nats.
+/// What one update did. Losses are means over the tokens of all its paths, in nats.
 struct UpdateStats {
   double loss = 0;
   double nll = 0;
-  double gradient_norm = 0;  ///< before clipping, of the mean loss
-  int64_t tokens = 0;        ///< target tokens of the batches, counted once
-  int paths = 0;
-  bool skipped = false;  ///< the gradient was not finite; nothing moved
+  double gradient_norm = 0;    ///< before clipping, of the mean loss
+  int64_t tokens = 0;          ///< target tokens of the batches, counted once
+  int64_t trained_tokens = 0;  ///< the same, counted for each path that trains on them
+  bool skipped = false;        ///< the gradient was not finite; nothing moved
   double forward_ms = 0;
   double backward_ms = 0;
   double optimizer_ms = 0;
@@ -43,6 +43,9 @@ class Stepper {
   /// update begins again with every batch cut into twice as many parts; the cut stays for later
   /// updates. Throws kUsage when single sentences do not fit.
   UpdateStats run(int64_t update, const std::vector<TensorBatch>& batches, double rate);
+  /// The same with these paths in place of the strategy's.
+  UpdateStats run(int64_t update, const std::vector<Path>& paths,
+                  const std::vector<TensorBatch>& batches, double rate);
 
   int split() const { return split_; }
   void set_split(int split) { split_ = split; }
@@ -52,7 +55,9 @@ class Stepper {
                   const std::vector<TensorBatch>& batches, UpdateStats& stats);
   void train_part(const TensorBatch& part, const std::vector<Path>& paths, model::DropoutKey key,
                   UpdateStats& stats);
-  model::Teacher external_teacher(const TensorBatch& part) const;
+  void train_path(const TensorBatch& part, const Path& path, model::DropoutKey key,
+                  const model::Teacher* teacher, at::Tensor* hidden, UpdateStats& stats);
+  model::Teacher predict(model::Transformer& network, const TensorBatch& part) const;
 
   model::Transformer& network_;
   const Strategy& strategy_;

@@ -67,18 +67,22 @@ arch::Architecture UniformCost::draw(int64_t update, int index) const {
 
 std::vector<Path> UniformCost::paths(int64_t update) const { return {{draw(update, 0)}}; }
 
-Sandwich::Sandwich(const arch::SearchSpace& space, uint64_t seed, int random, double distillation)
+Sandwich::Sandwich(const arch::SearchSpace& space, uint64_t seed, int random, double distillation,
+                   bool full)
     : largest_(space.largest()),
       smallest_(space.smallest()),
       sampler_(space, seed),
       random_(random),
-      distillation_(distillation) {}
+      distillation_(distillation),
+      full_(full) {}
 
 std::vector<Path> Sandwich::paths(int64_t update) const {
-  std::vector<Path> paths{{largest_, true, 0}};
+  const double half = full_ ? 1 : 0.5;
+  const double rest = full_ ? 1 : half / (1 + random_);
+  std::vector<Path> paths{{largest_, true, 0, half}};
   for (int i = 0; i < random_; ++i)
-    paths.push_back({sampler_.draw(update, i), false, distillation_});
-  paths.push_back({smallest_, false, distillation_});
+    paths.push_back({sampler_.draw(update, i), false, distillation_, rest});
+  paths.push_back({smallest_, false, distillation_, rest});
   return paths;
 }
 
@@ -101,7 +105,8 @@ FixedArchitecture::FixedArchitecture(arch::Architecture architecture)
 std::vector<Path> FixedArchitecture::paths(int64_t) const { return {{architecture_}}; }
 
 std::vector<std::string> strategy_names() {
-  return {"auto", "single_path", "uniform_cost", "sandwich", "alternating", "original"};
+  return {"auto",          "single_path", "uniform_cost", "sandwich",
+          "full_sandwich", "alternating", "original"};
 }
 
 std::unique_ptr<Strategy> make_strategy(const std::string& name, const arch::SearchSpace& space,
@@ -112,7 +117,10 @@ std::unique_ptr<Strategy> make_strategy(const std::string& name, const arch::Sea
   }
   if (name == "single_path") return std::make_unique<SinglePath>(space, seed);
   if (name == "uniform_cost") return std::make_unique<UniformCost>(space, seed);
-  if (name == "sandwich") return std::make_unique<Sandwich>(space, seed, 2, kDistillation);
+  if (name == "sandwich" || name == "full_sandwich") {
+    const bool full = name == "full_sandwich";
+    return std::make_unique<Sandwich>(space, seed, 2, kDistillation, full);
+  }
   if (name == "auto" || name == "alternating") {
     return std::make_unique<AlternatingSandwich>(space, seed, kDistillation);
   }

@@ -36,7 +36,7 @@ bool TimePlan::ready(double elapsed_ms) const {
 
 double TimePlan::update_ms() const {
   if (recent_ms_.empty()) return 0;
-  return std::accumulate(recent_ms_.begin(), recent_ms_.end(), 0.0) /
+  return cost_ahead_ * std::accumulate(recent_ms_.begin(), recent_ms_.end(), 0.0) /
          static_cast<double>(recent_ms_.size());
 }
 

@@ -85,6 +85,7 @@ TrainResult train_super(const config::Workspace& workspace, const StageOptions& 
                      .label = "train-super",
                      .watched = watched,
                      .teacher = {},
+                     .largest = space.largest(),
                      .whole_tensors = space.options().compat,
                      .identity = {{"space", space.id()},
                                   {"train_data", str(train_set.fingerprint())},

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "first_phase.h"
 #include "hat/base/clock.h"
 #include "hat/base/error.h"
 #include "hat/base/log.h"
@@ -19,6 +20,7 @@
 #include "hat/train/adam.h"
 #include "hat/train/checkpoint.h"
 #include "hat/train/schedule.h"
+#include "metrics_window.h"
 #include "precision_choice.h"
 #include "run_records.h"
 #include "stepper.h"
@@ -58,18 +60,23 @@ class Run {
   void forecast();
   void refit();
   Schedule schedule() const;
+  bool in_first_phase() const;
+  void end_first_phase();
   UpdateStats one_update();
   void record(const UpdateStats& stats, double ms);
-  double validate(std::vector<double>* losses);
+  double validate(std::vector<double>* losses, const std::string& candidate = "");
   void validate_and_keep();
   void add_to_average();
+  void add_to_moving_average();
   void save_best();
   bool load_best(at::Tensor& values) const;
   void save_checkpoint();
   void save_checkpoint_if_due();
   TrainResult choose_final();
   int64_t validation_interval() const;
-  double elapsed_ms() const { return state_.elapsed_ms + wall_ms() - session_begin_ms_; }
+  double elapsed_ms() const {
+    return state_.elapsed_ms + (state_.finished ? 0 : wall_ms() - session_begin_ms_);
+  }
   bool time_is_limited() const { return state_.limit_minutes > 0; }
   bool finished() const { return state_.update >= state_.total_updates || stopped_early_; }
   std::vector<float> values() const;
@@ -85,7 +92,8 @@ class Run {
   TrainState state_;
   TimePlan time_plan_;
   RunSize size_;
-  std::vector<float> average_;
+  Averages averages_;
+  FirstPhase first_phase_;
   std::unique_ptr<config::MetricsLog> metrics_;
   std::unique_ptr<Progress> progress_;
   double session_begin_ms_ = wall_ms();
@@ -95,12 +103,7 @@ class Run {
   bool stopped_early_ = false;
   bool forecast_done_ = false;
 
-  // Since the last row of metrics.jsonl.
-  struct Window {
-    double loss = 0, nll = 0, ms = 0, forward_ms = 0, backward_ms = 0, optimizer_ms = 0;
-    double data_ms = 0, gradient_norm = 0;
-    int64_t tokens = 0, updates = 0;
-  } window_;
+  MetricsWindow window_;
 };
 
 Run::Run(const TrainerSetup& setup)
@@ -118,7 +121,8 @@ Run::Run(const TrainerSetup& setup)
                 .seed = setup.seed,
                 .whole_tensors = setup.whole_tensors,
                 .teacher = setup.teacher}),
-      time_plan_(0) {
+      time_plan_(0),
+      first_phase_(setup) {
   for (size_t i = 0; i < setup.train.size(); ++i) {
     size_.target_tokens_per_epoch += setup.train.target_length(i);
   }
@@ -132,7 +136,7 @@ void Run::begin() {
   ensure_directory(setup_.directory);
   if (setup_.restart) checkpoints_.clear();
   const fs::path metrics = setup_.directory / "metrics.jsonl";
-  if (auto state = checkpoints_.load(settings_, store_, adam_, average_)) {
+  if (auto state = checkpoints_.load(settings_, store_, adam_, averages_)) {
     state_ = *state;
     batches_.seek(data::BatchCursor::parse(state_.cursor));
     use_precision();
@@ -185,7 +189,7 @@ void Run::use_precision() {
 int64_t Run::validation_interval() const {
   if (setup_.config.validate_every > 0) return setup_.config.validate_every;
   const double update_tokens = static_cast<double>(size_.target_tokens_per_epoch) /
-                               size_.updates_per_epoch * setup_.strategy.most_paths();
+                               size_.updates_per_epoch * setup_.strategy.passes();
   const double valid_tokens =
       static_cast<double>(setup_.valid.tokens()) * static_cast<double>(setup_.watched.size()) / 3;
   const int64_t affordable = static_cast<int64_t>(10 * valid_tokens / update_tokens);
@@ -201,17 +205,41 @@ Schedule Run::schedule() const {
   return schedule;
 }
 
+bool Run::in_first_phase() const {
+  return !state_.reordered && state_.update < first_phase_.end(state_.total_updates);
+}
+
+// The next checkpoint has the new order; a run resumed from an earlier one comes here again.
+void Run::end_first_phase() {
+  const auto flat = [](const at::Tensor& t) {
+    return std::span(t.data_ptr<float>(), static_cast<size_t>(t.numel()));
+  };
+  const std::span<float> buffers[] = {flat(store_.values()), adam_.first_moments(),
+                                      adam_.second_moments(), averages_.validated,
+                                      averages_.moving};
+  first_phase_.reorder(buffers, stepper_.split());
+  state_.reordered = true;
+}
+
 UpdateStats Run::one_update() {
   const double begin = wall_ms();
+  const bool first_phase = in_first_phase();
+  if (first_phase_.enabled() && !first_phase && !state_.reordered) end_first_phase();
   std::vector<TensorBatch> batches;
   for (int i = 0; i < std::max(1, setup_.config.accumulate); ++i) {
     batches.push_back(to_tensors(data::make_batch(setup_.train, batches_.next())));
   }
-  window_.data_ms += wall_ms() - begin;
-  const UpdateStats stats = stepper_.run(state_.update, batches, schedule().at(state_.update));
+  window_.add_data_ms(wall_ms() - begin);
+  std::vector<Path> paths = setup_.strategy.paths(state_.update);
+  if (first_phase) paths = first_phase_.paths();
+  const UpdateStats stats =
+      stepper_.run(state_.update, paths, batches, schedule().at(state_.update));
   state_.split = stepper_.split();
   ++state_.update;
   state_.target_tokens += stats.tokens;
+  if (setup_.config.ema > 0) add_to_moving_average();
+  time_plan_.add_update((wall_ms() - begin) / first_phase_.cost(first_phase));
+  time_plan_.set_cost_ahead(first_phase_.cost_ahead(state_.update, state_.total_updates));
   return stats;
 }
 
@@ -225,39 +253,17 @@ void Run::record(const UpdateStats& stats, double ms) {
     return;
   }
   skipped_ = 0;
-  Window& w = window_;
-  w.loss += stats.loss * stats.tokens;
-  w.nll += stats.nll * stats.tokens;
-  w.gradient_norm += stats.gradient_norm;
-  w.tokens += stats.tokens;
-  w.ms += ms;
-  w.forward_ms += stats.forward_ms;
-  w.backward_ms += stats.backward_ms;
-  w.optimizer_ms += stats.optimizer_ms;
-  ++w.updates;
-  const double loss = w.loss / w.tokens;
-  const double rate = w.tokens / (w.ms / 1000);
-  progress_->update(state_.update, str("loss ", fixed(loss, 3), "  ",
-                                       with_commas(static_cast<uint64_t>(rate)), " tokens/s"));
-  if (w.updates < std::max<int64_t>(1, state_.total_updates / 200) && !finished()) return;
+  window_.add(stats, ms);
+  progress_->update(state_.update, window_.text());
+  if (window_.updates() < std::max<int64_t>(1, state_.total_updates / 200) && !finished()) return;
 
-  config::OrderedJson row;
-  row["kind"] = "train";
-  row["update"] = state_.update;
-  row["loss"] = loss;
-  row["nll"] = w.nll / w.tokens;
-  row["perplexity"] = std::exp(w.nll / w.tokens);
-  row["learning_rate"] = schedule().at(state_.update - 1);
-  row["gradient_norm"] = w.gradient_norm / w.updates;
-  row["target_tokens"] = state_.target_tokens;
-  row["tokens_per_second"] = rate;
-  row["padding_share"] = batches_.plan().padding_share();
-  row["update_ms"] = w.ms / w.updates;
-  row["data_ms"] = w.data_ms / w.updates;
-  row["forward_ms"] = w.forward_ms / w.updates;
-  row["backward_ms"] = w.backward_ms / w.updates;
-  row["optimizer_ms"] = w.optimizer_ms / w.updates;
-  row["minutes"] = elapsed_ms() / 60'000;
+  config::OrderedJson row = {{"kind", "train"},
+                             {"update", state_.update},
+                             {"learning_rate", schedule().at(state_.update - 1)},
+                             {"target_tokens", state_.target_tokens},
+                             {"padding_share", batches_.plan().padding_share()},
+                             {"minutes", elapsed_ms() / 60'000}};
+  row.update(window_.to_json());
   metrics_->write(row);
   window_ = {};
 }
@@ -307,11 +313,13 @@ void Run::refit() {
   progress_->set_total(state_.total_updates);
 }
 
-double Run::validate(std::vector<double>* losses) {
+// `candidate` names the weights when the run is over and the best are chosen.
+double Run::validate(std::vector<double>* losses, const std::string& candidate) {
   const double begin = wall_ms();
   config::OrderedJson row;
-  row["kind"] = "valid";
+  row["kind"] = candidate.empty() ? "valid" : "final";
   row["update"] = state_.update;
+  if (!candidate.empty()) row["weights"] = candidate;
   double total = 0;
   losses->clear();
   for (const Watched& watched : setup_.watched) {
@@ -349,9 +357,18 @@ void Run::add_to_average() {
       validation_interval() * static_cast<int64_t>(setup_.config.average_checkpoints);
   if (state_.update <= state_.total_updates - span) return;
   const std::vector<float> now = values();
-  if (average_.empty()) average_.assign(now.size(), 0.0f);
+  if (averages_.validated.empty()) averages_.validated.assign(now.size(), 0.0f);
   ++state_.averaged;
-  move_towards(average_, now, 1.0 / state_.averaged);
+  move_towards(averages_.validated, now, 1.0 / state_.averaged);
+}
+
+// A plain mean at first, so that the random weights of the beginning do not linger.
+void Run::add_to_moving_average() {
+  const std::span<const float> now(store_.values().data_ptr<float>(),
+                                   static_cast<size_t>(store_.values().numel()));
+  if (averages_.moving.empty()) averages_.moving.assign(now.size(), 0.0f);
+  const double plain = 1.0 / static_cast<double>(state_.update);
+  move_towards(averages_.moving, now, std::max(1 - setup_.config.ema, plain));
 }
 
 void Run::save_best() {
@@ -371,7 +388,9 @@ void Run::validate_and_keep() {
   }
   log_info("train", str("update ", with_commas(state_.update), ": validation loss ", text));
   add_to_average();
-  if (std::isfinite(mean) && (!state_.best_loss || mean < *state_.best_loss)) {
+  if (in_first_phase()) {
+    // Networks other than the largest know nothing yet: nothing to compare.
+  } else if (std::isfinite(mean) && (!state_.best_loss || mean < *state_.best_loss)) {
     state_.best_loss = mean;
     state_.best_update = state_.update;
     state_.bad_validations = 0;
@@ -390,7 +409,7 @@ void Run::save_checkpoint() {
   state_.cursor = batches_.cursor().to_string();
   TrainState saved = state_;
   saved.elapsed_ms = elapsed_ms();
-  checkpoints_.save(saved, settings_, store_, adam_, average_);
+  checkpoints_.save(saved, settings_, store_, adam_, averages_);
   last_checkpoint_ms_ = wall_ms();
 }
 
@@ -406,10 +425,8 @@ TrainResult Run::execute() {
   while (!finished() && !state_.finished) {
     const double begin_ms = wall_ms();
     const UpdateStats stats = one_update();
-    const double ms = wall_ms() - begin_ms;
-    time_plan_.add_update(ms);
     ++session_updates_;
-    record(stats, ms);
+    record(stats, wall_ms() - begin_ms);
     if (!state_.schedule_is_final && time_plan_.ready(elapsed_ms())) decide_schedule();
     if (!forecast_done_ && state_.schedule_is_final && session_updates_ >= kUpdatesBeforeForecast) {
       forecast();
@@ -425,6 +442,7 @@ TrainResult Run::execute() {
     save_checkpoint_if_due();
   }
   if (!state_.finished) {
+    state_.elapsed_ms = elapsed_ms();
     state_.finished = true;
     save_checkpoint();
   }
@@ -448,22 +466,23 @@ TrainResult Run::choose_final() {
   result.updates = state_.update;
   result.minutes = elapsed_ms() / 60'000;
   result.target_tokens = state_.target_tokens;
-  result.stopped_early = stopped_early_;
+  result.stopped_early = state_.update < state_.total_updates;
   result.kept = "last";
-  result.valid_loss = validate(&result.losses);
+  result.valid_loss = validate(&result.losses, result.kept);
   std::vector<float> kept = values();
 
   const auto consider = [&](const std::vector<float>& candidate, const std::string& name) {
     set_values(candidate);
     std::vector<double> losses;
-    const double mean = validate(&losses);
+    const double mean = validate(&losses, name);
     if (!(mean < result.valid_loss)) return;
     result.valid_loss = mean;
     result.losses = losses;
     result.kept = name;
     kept = candidate;
   };
-  if (state_.averaged > 1) consider(average_, str("average of ", state_.averaged));
+  if (state_.averaged > 1) consider(averages_.validated, str("average of ", state_.averaged));
+  if (!averages_.moving.empty()) consider(averages_.moving, "moving average");
   if (state_.best_update < state_.update) {
     at::Tensor best = at::empty({static_cast<int64_t>(kept.size())}, at::kFloat);
     if (load_best(best)) {

@@ -42,11 +42,22 @@ TEST(UniformCost, ReachesBothEndsAsOftenAsTheMiddle) {
   }
 }
 
+TEST(Sandwich, NetworksDivideTheBatchUnlessItIsFull) {
+  const arch::SearchSpace space = tiny_space();
+  const Sandwich strategy(space, 1, 2, 0.5, false);
+  double shares = 0;
+  for (const Path& path : strategy.paths(3)) shares += path.share;
+  EXPECT_NEAR(shares, 1, 1e-12);
+  EXPECT_EQ(strategy.passes(), 1);
+  EXPECT_EQ(strategy.paths(3)[0].share, 0.5);
+  for (const Path& path : Sandwich(space, 1, 2, 0.5, true).paths(3)) EXPECT_EQ(path.share, 1);
+}
+
 TEST(Sandwich, LargestTeachesTheOthers) {
   const arch::SearchSpace space = tiny_space();
-  const Sandwich strategy(space, 1, 2, 0.5);
+  const Sandwich strategy(space, 1, 2, 0.5, true);
   const auto paths = strategy.paths(7);
-  ASSERT_EQ(static_cast<int>(paths.size()), strategy.most_paths());
+  ASSERT_EQ(static_cast<int>(paths.size()), strategy.passes());
   EXPECT_EQ(paths.front().architecture, space.largest());
   EXPECT_TRUE(paths.front().teaches);
   EXPECT_EQ(paths.front().distillation, 0);

@@ -1,13 +1,16 @@
 #pragma once
 
 #include <ATen/Parallel.h>
+#include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <memory>
 #include <string>
 
+#include "hat/base/error.h"
 #include "hat/base/file.h"
 #include "hat/base/rng.h"
+#include "hat/base/stop.h"
 #include "hat/data/token_dataset.h"
 #include "hat/train/trainer.h"
 #include "tiny_space.h"
@@ -81,6 +84,7 @@ struct TinyRun {
               .label = "test",
               .watched = {{"smallest", space.smallest()}, {"largest", space.largest()}},
               .teacher = {},
+              .largest = {},
               .whole_tensors = false,
               .identity = {{"space", space.id()}},
               .restart = false} {
@@ -102,5 +106,47 @@ struct TinyRun {
     return {data, data + values.numel()};
   }
 };
+
+/// Asks for a stop in the middle of an update.
+class StopAfter : public Strategy {
+ public:
+  StopAfter(const Strategy& inner, int64_t updates) : inner_(inner), updates_(updates) {}
+  std::vector<Path> paths(int64_t update) const override {
+    if (update + 1 == updates_) request_stop(true);
+    return inner_.paths(update);
+  }
+  int passes() const override { return inner_.passes(); }
+  std::string name() const override { return inner_.name(); }
+
+ private:
+  const Strategy& inner_;
+  int64_t updates_;
+};
+
+/// Trains until that many updates are done, and stops as Ctrl-C does.
+inline void train_until(const TrainerSetup& setup, int64_t updates) {
+  const StopAfter strategy(setup.strategy, updates);
+  TrainerSetup stopping{.network = setup.network,
+                        .strategy = strategy,
+                        .train = setup.train,
+                        .valid = setup.valid,
+                        .config = setup.config,
+                        .seed = setup.seed,
+                        .directory = setup.directory,
+                        .label = setup.label,
+                        .watched = setup.watched,
+                        .teacher = setup.teacher,
+                        .largest = setup.largest,
+                        .whole_tensors = setup.whole_tensors,
+                        .identity = setup.identity,
+                        .restart = setup.restart};
+  try {
+    train::train(stopping);
+    ADD_FAILURE() << "not stopped";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kInterrupted);
+  }
+  request_stop(false);
+}
 
 }  // namespace hat::train::testing

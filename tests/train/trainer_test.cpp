@@ -5,9 +5,9 @@
 
 #include <cmath>
 #include <fstream>
+#include <set>
 
 #include "hat/base/error.h"
-#include "hat/base/stop.h"
 #include "hat/base/strings.h"
 #include "hat/config/json.h"
 #include "tiny_run.h"
@@ -19,45 +19,9 @@ namespace {
 using testing::ScratchFolder;
 using testing::TinyRun;
 
-// Stops the run after its `updates`th validation of data, by a strategy that asks for it.
-class StopAfter : public Strategy {
- public:
-  StopAfter(const Strategy& inner, int64_t updates) : inner_(inner), updates_(updates) {}
-  std::vector<Path> paths(int64_t update) const override {
-    if (update + 1 == updates_) request_stop(true);
-    return inner_.paths(update);
-  }
-  int most_paths() const override { return inner_.most_paths(); }
-  std::string name() const override { return inner_.name(); }
-
- private:
-  const Strategy& inner_;
-  int64_t updates_;
-};
-
 void run_and_stop(const fs::path& folder, int64_t updates) {
   TinyRun run(folder);
-  const StopAfter strategy(run.strategy, updates);
-  TrainerSetup setup{run.setup.network,
-                     strategy,
-                     run.setup.train,
-                     run.setup.valid,
-                     run.setup.config,
-                     run.setup.seed,
-                     run.setup.directory,
-                     run.setup.label,
-                     run.setup.watched,
-                     {},
-                     false,
-                     run.setup.identity,
-                     false};
-  try {
-    train(setup);
-    ADD_FAILURE() << "not stopped";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::kInterrupted);
-  }
-  request_stop(false);
+  testing::train_until(run.setup, updates);
 }
 
 std::vector<config::Json> metrics(const fs::path& folder) {
@@ -108,11 +72,24 @@ TEST(Trainer, StoppedAnywhereEndsInTheSameBytes) {
 TEST(Trainer, AFinishedRunIsNotRepeated) {
   ScratchFolder folder;
   TinyRun first(folder.path());
-  train(first.setup);
+  const TrainResult once = train(first.setup);
+  const auto rows = metrics(folder.path());
   TinyRun again(folder.path());
   const TrainResult result = train(again.setup);
   EXPECT_EQ(result.updates, 30);
+  EXPECT_EQ(result.minutes, once.minutes);
+  EXPECT_EQ(result.kept, once.kept);
   EXPECT_EQ(again.weights(), first.weights());
+  EXPECT_EQ(metrics(folder.path()), rows);
+  // One row for each of the weights that were compared at the end, and each only once.
+  std::set<std::string> candidates;
+  for (const config::Json& row : rows) {
+    if (row["kind"] == "final") {
+      EXPECT_TRUE(candidates.insert(row["weights"]).second) << row;
+    }
+  }
+  EXPECT_TRUE(candidates.contains("last"));
+  EXPECT_TRUE(candidates.contains("average of 4"));
 }
 
 TEST(Trainer, DamagedCheckpointFallsBackToThePrevious) {
@@ -159,6 +136,27 @@ TEST(Trainer, OtherSettingsDoNotMixIntoARun) {
     EXPECT_EQ(error.kind(), ErrorKind::kConfig);
     EXPECT_NE(error.message().find("dropout is 0.3"), std::string::npos) << error.message();
   }
+}
+
+TEST(Trainer, MovingAverageIsACandidateAndResumes) {
+  ScratchFolder folder, stopped;
+  std::vector<std::vector<float>> ends;
+  for (const ScratchFolder* where : {&folder, &stopped}) {
+    if (where == &stopped) {
+      TinyRun part(where->path());
+      part.setup.config.ema = 0.9;
+      testing::train_until(part.setup, 11);
+    }
+    TinyRun run(where->path());
+    run.setup.config.ema = 0.9;
+    train(run.setup);
+    ends.push_back(run.weights());
+    bool compared = false;
+    for (const config::Json& row : metrics(where->path()))
+      compared |= row["kind"] == "final" && row["weights"] == "moving average";
+    EXPECT_TRUE(compared);
+  }
+  EXPECT_EQ(ends[0], ends[1]);
 }
 
 TEST(Trainer, TimeLimitFitsTheSchedule) {
@@ -211,6 +209,54 @@ TEST(Stepper, SplitBatchesGiveTheSameUpdate) {
     worst = std::max<double>(worst, std::abs(results[0][i] - results[1][i]));
   }
   EXPECT_LT(worst, 2.1e-4);  // Adam's first step is the rate in either direction
+}
+
+// With shares, every row trains exactly one path; the sum is that of each path on its rows alone.
+TEST(Stepper, PathsDivideTheBatch) {
+  ScratchFolder folder;
+  TinyRun run(folder.path());
+  Adam adam({}, run.network.parameters().values().numel(), run.network.parameters().size());
+  const FixedArchitecture unused(run.space.largest());
+  Stepper stepper(run.network, unused, adam,
+                  {.dropout = {},
+                   .label_smoothing = 0.1,
+                   .clip_norm = 0,
+                   .seed = 1,
+                   .whole_tensors = false,
+                   .teacher = {}});
+  data::BatchIterator batches(run.train_set, {.batch_tokens = 300});
+  const TensorBatch batch = to_tensors(data::make_batch(run.train_set, batches.next()));
+  const int64_t half = std::llround(0.5 * static_cast<double>(batch.rows()));
+  ASSERT_GT(half, 0);
+  const TensorBatch first = batch.slice(0, half);
+  const TensorBatch second = batch.slice(half, batch.rows());
+  const auto loss_of = [&](const arch::Architecture& architecture, const TensorBatch& rows) {
+    const at::NoGradGuard no_grad;
+    run.network.set_architecture(architecture);
+    return model::compute_loss(
+               run.network, run.network.decode(rows.prev_output, run.network.encode(rows.source)),
+               rows.target)
+        .loss;
+  };
+  const double expected =
+      loss_of(run.space.largest(), first) + loss_of(run.space.smallest(), second);
+  const std::vector<Path> paths = {{run.space.largest(), true, 0, 0.5},
+                                   {run.space.smallest(), false, 0, 0.5}};
+  const UpdateStats stats = stepper.run(0, paths, {batch}, 0);
+  EXPECT_EQ(stats.tokens, batch.tokens);
+  EXPECT_EQ(stats.trained_tokens, batch.tokens);
+  EXPECT_NEAR(stats.loss * static_cast<double>(batch.tokens), expected, 1e-4 * expected);
+
+  // Distillation on rows that the teacher has only predicted: with its own weights as teacher and
+  // nothing but distillation, a network's loss is its entropy, and its gradient vanishes.
+  const std::vector<Path> same = {{run.space.largest(), true, 0, 0.5},
+                                  {run.space.largest(), false, 1, 0.5}};
+  const std::vector<Path> alone = {{run.space.largest(), true, 0, 0.5}};
+  const double both =
+      stepper.run(1, same, {batch}, 0).gradient_norm * static_cast<double>(batch.tokens);
+  const double one =
+      stepper.run(2, alone, {batch}, 0).gradient_norm * static_cast<double>(first.tokens);
+  EXPECT_NEAR(both, one, 1e-3 * one);
 }
 
 TEST(Stepper, SmallNetworksLeaveTheRestAlone) {

@@ -54,10 +54,12 @@ struct TrainConfig {
   double activation_dropout = 0.0;
   double label_smoothing = 0.1;
   std::string strategy = "auto";
+  double largest_first = 0.0;
   std::string precision = "auto";
   int validate_every = 0;
   int checkpoint_every = 0;
   int average_checkpoints = 5;
+  double ema = 0.0;
   int patience = 0;
   int valid_sentences = 1000;
   void describe(Schema& s);
@@ -68,6 +70,7 @@ struct FinetuneConfig {
   bool from_scratch = false;
   double distillation = 0.5;
   double update_fraction = 0.1;
+  std::string quantise = "none";
   TrainConfig train;
   void describe(Schema& s);
 };

@@ -30,30 +30,35 @@ struct TrainState {
   int64_t best_update = 0;
   int bad_validations = 0;  ///< since the best one
   int averaged = 0;         ///< validated states summed up in the average so far
+  bool reordered = false;   ///< the first phase, in which the largest network trains alone, is over
   bool finished = false;
 
   config::OrderedJson to_json() const;
   static TrainState from_json(const config::Json& json, const std::string& origin);
 };
 
+/// Running averages of the weights; empty where there is none.
+struct Averages {
+  std::vector<float> validated;  ///< mean of the last validated states
+  std::vector<float> moving;     ///< exponential moving average
+};
+
 /// DIR/state.safetensors and the one before it, DIR/previous.safetensors. One file holds weights,
-/// both moments of Adam, the step counts, the running average and (as metadata) TrainState and the
+/// both moments of Adam, the step counts, the running averages and (as metadata) TrainState and the
 /// settings of the run, so it is written or not, never half; a hash guards its content.
 class CheckpointStore {
  public:
   explicit CheckpointStore(fs::path directory);
 
   bool exists() const;
-  /// `average` may be empty.
   void save(const TrainState& state, const config::OrderedJson& settings,
-            const model::ParameterStore& parameters, Adam& adam,
-            const std::vector<float>& average) const;
+            const model::ParameterStore& parameters, Adam& adam, const Averages& averages) const;
   /// Restores the latest good checkpoint; empty when there is none. A damaged latest one falls back
   /// to the previous with a warning; when both are damaged, or the settings differ from those of
   /// the checkpoint, an error says which.
   std::optional<TrainState> load(const config::OrderedJson& settings,
                                  model::ParameterStore& parameters, Adam& adam,
-                                 std::vector<float>& average) const;
+                                 Averages& averages) const;
   /// Removes both.
   void clear() const;
   const fs::path& directory() const { return directory_; }

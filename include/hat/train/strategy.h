@@ -17,6 +17,9 @@ struct Path {
   bool teaches = false;
   /// How much of its loss is distillation from the teacher before it: 0 none, 1 all.
   double distillation = 0;
+  /// Share of the batch's sentences that it trains on. Below 1, the paths of the update divide the
+  /// batch among themselves, and shares add up to 1.
+  double share = 1;
 };
 
 /// Which SubTransformers an update trains. The answer depends on the update's number alone, so a
@@ -26,8 +29,8 @@ class Strategy {
   virtual ~Strategy() = default;
   /// At least one path; a teacher comes first.
   virtual std::vector<Path> paths(int64_t update) const = 0;
-  /// Paths of the costliest update.
-  virtual int most_paths() const = 0;
+  /// How often an update passes over its batch at most: its paths, or 1 when they share it.
+  virtual int passes() const = 0;
   virtual std::string name() const = 0;
 };
 
@@ -37,7 +40,7 @@ class SinglePath : public Strategy {
  public:
   SinglePath(const arch::SearchSpace& space, uint64_t seed, bool like_original = false);
   std::vector<Path> paths(int64_t update) const override;
-  int most_paths() const override { return 1; }
+  int passes() const override { return 1; }
   std::string name() const override { return like_original_ ? "original" : "single_path"; }
 
  private:
@@ -53,7 +56,7 @@ class UniformCost : public Strategy {
  public:
   UniformCost(const arch::SearchSpace& space, uint64_t seed);
   std::vector<Path> paths(int64_t update) const override;
-  int most_paths() const override { return 1; }
+  int passes() const override { return 1; }
   std::string name() const override { return "uniform_cost"; }
   /// The `index`th draw of an update.
   arch::Architecture draw(int64_t update, int index) const;
@@ -69,12 +72,18 @@ class UniformCost : public Strategy {
 /// from the largest one's predictions as well as from the references. Sandwich rule: Yu and Huang
 /// 2019 (Universally Slimmable Networks), with in-place distillation as in BigNAS (Yu et al. 2020)
 /// and AlphaNet (Wang et al. 2021).
+///
+/// There every network passes the whole batch (`full`). Otherwise the networks divide the batch:
+/// half of its sentences train the largest one, which only predicts the others; the rest goes to
+/// the other networks in equal parts. An update then costs less than one of the largest network
+/// alone, and in the same time there are several of them.
 class Sandwich : public Strategy {
  public:
-  Sandwich(const arch::SearchSpace& space, uint64_t seed, int random, double distillation);
+  Sandwich(const arch::SearchSpace& space, uint64_t seed, int random, double distillation,
+           bool full);
   std::vector<Path> paths(int64_t update) const override;
-  int most_paths() const override { return 2 + random_; }
-  std::string name() const override { return "sandwich"; }
+  int passes() const override { return full_ ? 2 + random_ : 1; }
+  std::string name() const override { return full_ ? "full_sandwich" : "sandwich"; }
 
  private:
   arch::Architecture largest_;
@@ -82,6 +91,7 @@ class Sandwich : public Strategy {
   UniformCost sampler_;
   int random_;
   double distillation_;
+  bool full_;
 };
 
 /// The sandwich spread over time: every update trains the largest and one more, which is the
@@ -91,7 +101,7 @@ class AlternatingSandwich : public Strategy {
  public:
   AlternatingSandwich(const arch::SearchSpace& space, uint64_t seed, double distillation);
   std::vector<Path> paths(int64_t update) const override;
-  int most_paths() const override { return 2; }
+  int passes() const override { return 2; }
   std::string name() const override { return "alternating"; }
 
  private:
@@ -106,7 +116,7 @@ class FixedArchitecture : public Strategy {
  public:
   explicit FixedArchitecture(arch::Architecture architecture);
   std::vector<Path> paths(int64_t update) const override;
-  int most_paths() const override { return 1; }
+  int passes() const override { return 1; }
   std::string name() const override { return "fixed"; }
 
  private:

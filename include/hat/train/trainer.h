@@ -43,6 +43,8 @@ struct TrainerSetup {
   std::string label;
   std::vector<Watched> watched;
   ExternalTeacher teacher;
+  /// What trains alone at first, by config.largest_first; empty: nothing does.
+  arch::Architecture largest;
   /// The original's rule on one device: a touched tensor moves as a whole (see Adam).
   bool whole_tensors = false;
   /// Names the run beyond the config: space, data, architecture. Part of what must not change
