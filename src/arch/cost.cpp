@@ -1,6 +1,7 @@
 #include "hat/arch/cost.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "hat/base/error.h"
 #include "hat/base/strings.h"
@@ -121,9 +122,11 @@ double flops_like_original(const Architecture& a, int length) {
   return 2 * macs;
 }
 
-double flops_decoding(const Architecture& a, const Workload& w) {
-  const double s = w.source_length;
-  const double t = w.target_length;
+namespace {
+
+double flops_decoding(const Architecture& a, const Workload& w, const SentenceLength& length) {
+  const double s = length.source;
+  const double t = length.target;
   const double e = a.encoder_embed_dim;
   const double d = a.decoder_embed_dim;
   double encoder = 0;
@@ -140,6 +143,44 @@ double flops_decoding(const Architecture& a, const Workload& w) {
         2.0 * l.self_qkv_dim * t * (t + 1) / 2 + 2.0 * l.cross_qkv_dim * s * l.cross_span * t;
   }
   return 2 * w.batch * (encoder + memory + w.beam * (step * t + attention));
+}
+
+}  // namespace
+
+double flops_decoding(const Architecture& a, const Workload& w) {
+  const std::vector<SentenceLength> lengths = w.sentence_lengths();
+  double sum = 0;
+  for (const SentenceLength& length : lengths) sum += flops_decoding(a, w, length);
+  return sum / static_cast<double>(lengths.size());
+}
+
+std::vector<SentenceLength> Workload::sentence_lengths() const {
+  if (!lengths.empty()) return lengths;
+  return {{source_length, target_length}};
+}
+
+SentenceLength Workload::longest() const {
+  SentenceLength result;
+  for (const SentenceLength& length : sentence_lengths()) {
+    result.source = std::max(result.source, length.source);
+    result.target = std::max(result.target, length.target);
+  }
+  return result;
+}
+
+Workload with_lengths(Workload workload, const std::vector<SentenceLength>& lengths) {
+  HAT_DCHECK(!lengths.empty());
+  double source = 0;
+  double target = 0;
+  for (const SentenceLength& length : lengths) {
+    source += length.source;
+    target += length.target;
+  }
+  const double count = static_cast<double>(lengths.size());
+  workload.source_length = static_cast<int>(std::lround(source / count));
+  workload.target_length = static_cast<int>(std::lround(target / count));
+  workload.lengths = lengths;
+  return workload;
 }
 
 std::string precision_name(Precision precision) {
@@ -207,12 +248,16 @@ std::vector<double> original_features(const Architecture& a) {
 }
 
 config::OrderedJson to_json(const Workload& w) {
-  return {{"batch", w.batch},
-          {"beam", w.beam},
-          {"source_length", w.source_length},
-          {"target_length", w.target_length},
-          {"source_vocabulary", w.vocabulary.source},
-          {"target_vocabulary", w.vocabulary.target}};
+  config::OrderedJson json = {{"batch", w.batch},
+                              {"beam", w.beam},
+                              {"source_length", w.source_length},
+                              {"target_length", w.target_length},
+                              {"source_vocabulary", w.vocabulary.source},
+                              {"target_vocabulary", w.vocabulary.target}};
+  for (const SentenceLength& length : w.lengths) {
+    json["lengths"].push_back(config::OrderedJson::array({length.source, length.target}));
+  }
+  return json;
 }
 
 Workload workload_from_json(const config::Json& json, const std::string& origin) {
@@ -222,11 +267,33 @@ Workload workload_from_json(const config::Json& json, const std::string& origin)
               str(origin, ": '", key, "' must be ", low, " to ", high, " (got ", value, ")"));
     return static_cast<int>(value);
   };
-  return {get("batch", 1, 4096),
-          get("beam", 1, 64),
-          get("source_length", 1, 4096),
-          get("target_length", 1, 4096),
-          {get("source_vocabulary", 5, 1 << 24), get("target_vocabulary", 5, 1 << 24)}};
+  Workload workload{get("batch", 1, 4096),
+                    get("beam", 1, 64),
+                    get("source_length", 1, kMaxWorkloadTokens),
+                    get("target_length", 1, kMaxWorkloadTokens),
+                    {get("source_vocabulary", 5, 1 << 24), get("target_vocabulary", 5, 1 << 24)}};
+  const auto lengths = json.find("lengths");
+  if (lengths == json.end()) return workload;
+  return with_lengths(workload, sentence_lengths_from_json(*lengths, origin));
+}
+
+std::vector<SentenceLength> sentence_lengths_from_json(const config::Json& json,
+                                                       const std::string& origin) {
+  HAT_CHECK(json.is_array() && !json.empty() && json.size() <= kMaxWorkloadLengths,
+            ErrorKind::kData,
+            str(origin, ": 'lengths' must be a list of 1 to ", kMaxWorkloadLengths, " pairs"));
+  const auto is_length = [](const config::Json& value) {
+    return value.is_number_integer() && value >= 1 && value <= kMaxWorkloadTokens;
+  };
+  std::vector<SentenceLength> lengths;
+  for (const config::Json& pair : json) {
+    HAT_CHECK(pair.is_array() && pair.size() == 2 && is_length(pair[0]) && is_length(pair[1]),
+              ErrorKind::kData,
+              str(origin, ": 'lengths' must hold pairs [source, target] of 1 to ",
+                  kMaxWorkloadTokens, " tokens"));
+    lengths.push_back({pair[0].get<int>(), pair[1].get<int>()});
+  }
+  return lengths;
 }
 
 }  // namespace hat::arch

@@ -83,12 +83,14 @@ const std::array<CostFeature, kCostFeatureCount>& cost_feature_list() {
   return list;
 }
 
-CostFeatures cost_features(const LayerTotals& t, const Workload& w) {
+namespace {
+
+CostFeatures cost_features(const LayerTotals& t, const Workload& w, const SentenceLength& length) {
   const double scale = 1e-6;
   const double batch = w.batch;
-  const double source = w.source_length;
+  const double source = length.source;
   const double rows = batch * source;
-  const double steps = w.target_length;
+  const double steps = length.target;
   const double step_rows = steps * batch * w.beam;
   // A cached decoder's step t sees t tokens: on average half of the whole, and half a token.
   const double prefix = 0.5 * (steps + 1);
@@ -114,6 +116,20 @@ CostFeatures cost_features(const LayerTotals& t, const Workload& w) {
       step_rows * t.decoder_layers * d * scale,
       step_rows * d * w.vocabulary.target * scale,
   };
+}
+
+}  // namespace
+
+CostFeatures cost_features(const LayerTotals& t, const Workload& w) {
+  const std::vector<SentenceLength> lengths = w.sentence_lengths();
+  CostFeatures mean{};
+  for (const SentenceLength& length : lengths) {
+    const CostFeatures one = cost_features(t, w, length);
+    for (size_t f = 0; f < mean.size(); ++f) {
+      mean[f] += one[f] / static_cast<double>(lengths.size());
+    }
+  }
+  return mean;
 }
 
 double decoder_step_weight_bytes(const LayerTotals& t, const Workload& w, double bytes_per_weight) {

@@ -13,7 +13,7 @@ std::vector<Command> all_commands() {
       export_command(),     translate_command(),       bench_command(),
       rank_check_command(), score_worker_command(),    report_command(),
       describe_command(),   doctor_command(),          import_command(),
-      config_command(),
+      config_command(),     agent_command(),
   };
   // clang-format on
 }

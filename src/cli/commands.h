@@ -19,6 +19,7 @@ Command finetune_command();
 Command import_command();
 Command measure_latency_command();
 Command rank_check_command();
+Command agent_command();
 Command score_worker_command();
 Command search_command();
 Command train_predictor_command();

@@ -139,6 +139,7 @@ void check(const Options& options) {
                 {"cores", hello.logical_cores},
                 {"memory_bytes", hello.memory_bytes},
                 {"isa", reply.isa},
+                {"runtime", hello.runtime},
                 {"version", hello.version},
                 {"commit", hello.commit},
                 {"governor", reply.governor},
@@ -151,9 +152,10 @@ void check(const Options& options) {
   std::string out =
       str("device ", device.name, " answers (", reached_by(device), ")\n  ", hello.machine, ", ",
           hello.cpu_arch, ", ", hello.logical_cores, " cores, ", format_bytes(hello.memory_bytes),
-          " of memory\n  hat-run ", hello.version, " (", hello.commit, "), kernels ", reply.isa,
-          "\n  connected in ", format_duration_ms(connected_ms - begin_ms),
-          "; a small network takes ", fixed(best, 3), " ms\n");
+          " of memory\n  ", hello.program, " ", hello.version, " (", hello.commit, "), kernels ",
+          reply.isa, hello.runtime.empty() ? "" : ", " + hello.runtime, "\n  connected in ",
+          format_duration_ms(connected_ms - begin_ms), "; a small network takes ", fixed(best, 3),
+          " ms\n");
   if (!reply.governor.empty() && reply.governor != "performance") {
     out += str("  clock governor '", reply.governor, "': 'performance' gives steadier numbers\n");
   }

@@ -6,7 +6,9 @@
 #include "hat/base/error.h"
 #include "hat/base/process.h"
 #include "hat/base/strings.h"
+#include "hat/base/version.h"
 #include "hat/latency/checks.h"
+#include "hat/latency/measure.h"
 #include "latency_text.h"
 
 namespace hat::cli {
@@ -35,6 +37,31 @@ std::string first_line(const fs::path& path) {
   return std::string(trim(line));
 }
 
+/// Starts the program and asks it what it is and what it computes with.
+Check check_program(const std::string& program, const std::string& engine, const char* needed_for) {
+  const fs::path here = fs::path(program_directory()) / program;
+  const fs::path installed = fs::path(program_directory()) / ".." / "libexec" / "hat" / program;
+  if (!fs::exists(here) && !fs::exists(installed)) {
+    return {program, "note", str("not beside hat: no ", needed_for, " on this machine")};
+  }
+  latency::Device device;
+  device.name = program;
+  device.engine = engine;
+  try {
+    const std::unique_ptr<latency::AgentClient> agent = latency::connect(device);
+    const latency::AgentHello& hello = agent->hello();
+    const bool same = hello.version == version() && hello.commit == build_commit();
+    std::string text = str(hello.version, " (", hello.commit, "), kernels ", hello.isa);
+    if (!hello.runtime.empty()) text += ", " + hello.runtime;
+    if (!same) text += str("; hat is ", version(), " (", build_commit(), "): build both together");
+    return {program, same ? "ok" : "note", text};
+  } catch (const Error& error) {
+    return {program, "problem",
+            str("it does not start: ", error.message(),
+                error.hint().empty() ? "" : ". Do: " + error.hint())};
+  }
+}
+
 std::vector<Check> check_machine() {
   std::vector<Check> checks;
   const CpuInfo& cpu = cpu_info();
@@ -56,14 +83,8 @@ std::vector<Check> check_machine() {
     checks.push_back({"clock governor", steady ? "ok" : "note",
                       str(governor, steady ? "" : ": 'performance' gives steadier measurements")});
   }
-  for (const char* program : {"hat-torch", "hat-run"}) {
-    const fs::path here = fs::path(program_directory()) / program;
-    const fs::path installed = fs::path(program_directory()) / ".." / "libexec" / "hat" / program;
-    const bool found = fs::exists(here) || fs::exists(installed);
-    const char* needed = std::string(program) == "hat-torch" ? "training" : "measuring";
-    checks.push_back({program, found ? "ok" : "note",
-                      found ? "found" : str("not beside hat: no ", needed, " on this machine")});
-  }
+  checks.push_back(check_program("hat-run", "edge", "measuring"));
+  checks.push_back(check_program("hat-torch", "libtorch", "training"));
   return checks;
 }
 

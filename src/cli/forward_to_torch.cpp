@@ -36,6 +36,7 @@ void forward_to_torch() {
        "Build hat with LibTorch (scripts/setup.sh installs it).");
 }
 
+void run_agent(const AgentOptions&) { forward_to_torch(); }
 void run_export(const ExportOptions&) { forward_to_torch(); }
 void run_train_bench(const TrainBenchFlags&) { forward_to_torch(); }
 void run_finetune(const FinetuneCommandOptions&) { forward_to_torch(); }

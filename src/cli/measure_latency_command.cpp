@@ -8,6 +8,7 @@
 #include "hat/latency/predictor.h"
 #include "hat/latency/workload.h"
 #include "latency_text.h"
+#include "measure_checks.h"
 
 namespace hat::cli {
 namespace {
@@ -15,8 +16,11 @@ namespace {
 struct Options {
   WorkspaceFlags workspace;
   std::string import_file;
+  std::string against;
   std::string prior;
   int vocabulary = 0;
+  int repeat_check = 0;
+  int held_out = 0;
   bool passive = false;
   bool restart = false;
   bool json = false;
@@ -105,6 +109,20 @@ void run(const Options& options) {
   const fs::path folder = workspace.device_dir(device.name);
   const fs::path journal = folder / "latency.jsonl";
   ensure_directory(folder);
+  if (!options.against.empty()) {
+    run_against(workspace, device, options.against, options.json);
+    return;
+  }
+  if (options.repeat_check > 0) {
+    run_repeat_check(workspace, device, measure_options(workspace, options), options.repeat_check,
+                     options.json);
+    return;
+  }
+  if (options.held_out > 0) {
+    run_held_out(workspace, device, measure_options(workspace, options), options.held_out,
+                 options.json);
+    return;
+  }
   std::string text;
   config::OrderedJson summary_json;
   std::optional<latency::LatencySet> former;
@@ -159,11 +177,14 @@ Command measure_latency_command() {
       "Examples:\n"
       "  hat measure-latency\n"
       "  hat measure-latency --device rpi4\n"
-      "  hat measure-latency --device rpi4 --import wmt14ende_cpu_raspberrypi_all.csv\n",
+      "  hat measure-latency --device rpi4 --import wmt14ende_cpu_raspberrypi_all.csv\n"
+      "  hat measure-latency --held-out 150        test the predictor on new networks\n"
+      "  hat measure-latency --repeat-check 60     does measuring again give the same?\n",
       [options](CLI::App& app) {
         WorkspaceFlags& flags = options->workspace;
         flags.declare(app);
         flags.bind(app, "--device", "latency.device");
+        flags.bind(app, "--space", "space");
         flags.bind(app, "--samples", "latency.samples");
         flags.bind(app, "--repetitions", "latency.repetitions");
         flags.bind(app, "--precision-percent", "latency.precision_percent");
@@ -172,6 +193,7 @@ Command measure_latency_command() {
         flags.bind(app, "--beam", "latency.beam");
         flags.bind(app, "--source-length", "latency.source_length");
         flags.bind(app, "--target-length", "latency.target_length");
+        flags.bind(app, "--lengths", "latency.lengths");
         flags.bind(app, "--predictor", "latency.predictor");
         app.add_option("--vocabulary", options->vocabulary,
                        "Words of each language; 0: of the prepared data [0]")
@@ -179,12 +201,29 @@ Command measure_latency_command() {
         app.add_option("--import", options->import_file,
                        "Take this CSV of published measurements as the device's latency set")
             ->type_name("FILE");
+        app.add_option("--against", options->against,
+                       "Measure nothing: print how the device's set agrees with this one")
+            ->type_name("FILE");
         app.add_option("--prior", options->prior, "Start from another device's predictor")
             ->type_name("NAME");
         app.add_flag("--passive", options->passive,
                      "Draw all architectures by cost, none where the predictor is unsure");
-        app.add_flag("--restart", options->restart,
-                     "Measure anew; the former measurements are kept under another name");
+        CLI::Option* restart =
+            app.add_flag("--restart", options->restart,
+                         "Measure anew; the former measurements are kept under another name");
+        CLI::Option* repeat =
+            app.add_option("--repeat-check", options->repeat_check,
+                           "Measure so many architectures twice and print how the two agree")
+                ->check(CLI::Range(2, 100'000))
+                ->type_name("N")
+                ->excludes(restart);
+        app.add_option("--held-out", options->held_out,
+                       "Measure so many architectures beside the set and test the predictor on "
+                       "them")
+            ->check(CLI::Range(1, 100'000))
+            ->type_name("N")
+            ->excludes(restart)
+            ->excludes(repeat);
         app.add_flag("--json", options->json, "Print JSON");
       },
       [options] { run(*options); }};

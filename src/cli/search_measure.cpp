@@ -108,7 +108,8 @@ search::Measure finalist_meter(const config::Workspace& workspace, const latency
   const latency::MeasureOptions options = measure_options(workspace);
   const latency::LatencySet set = latency::read_journal(folder / "latency.jsonl");
   const std::string set_id = std::to_string(
-      hash64(str(latency::header_to_json(set).dump(), " ", set.reference_anchor_ms)));
+      hash64(latency::header_to_json(set).dump() +
+             latency::reference_to_json(set.anchors.value_or(latency::Anchors{}), "").dump()));
   return [=, &space](const std::vector<search::Candidate>& candidates) {
     std::vector<double> values;
     for (const search::Candidate& candidate : candidates) {

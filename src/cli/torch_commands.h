@@ -4,6 +4,7 @@
 /// in `hat-torch` (torch/*.cpp). Each takes the options struct of its command file.
 namespace hat::cli {
 
+struct AgentOptions;
 struct ExportOptions;
 struct FinetuneCommandOptions;
 struct RankCheckCommandOptions;
@@ -11,6 +12,7 @@ struct ScoreWorkerOptions;
 struct TrainBenchFlags;
 struct TrainSuperOptions;
 
+void run_agent(const AgentOptions& options);
 void run_export(const ExportOptions& options);
 void run_finetune(const FinetuneCommandOptions& options);
 void run_rank_check(const RankCheckCommandOptions& options);

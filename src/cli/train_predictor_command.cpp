@@ -4,6 +4,7 @@
 #include "hat/base/strings.h"
 #include "hat/latency/predictor.h"
 #include "latency_text.h"
+#include "measure_checks.h"
 
 namespace hat::cli {
 namespace {
@@ -15,10 +16,12 @@ struct Options {
   std::string kind;
   std::string prior;
   std::string output;
+  std::string held_out;
   int train_rows = 0;
   int draws = 20;
   uint64_t seed = 1;
   double confidence = 0.9;
+  bool compare = false;
   bool json = false;
 };
 
@@ -28,6 +31,38 @@ void warn_of_findings(const latency::LatencySet& set) {
     log_warning("latency", str(set.origin, ": ", latency::finding_name(finding.kind), ": ",
                                finding.what, ". Do: ", finding.advice));
   }
+}
+
+/// The kinds of model side by side.
+void print_kinds(const std::vector<latency::KindReport>& kinds, size_t rows, bool json) {
+  if (json) {
+    config::OrderedJson result = config::OrderedJson::array();
+    for (const latency::KindReport& kind : kinds) {
+      config::OrderedJson entry = {{"model", kind.kind}, {"settings", kind.settings}};
+      entry.update(accuracy_json(kind.accuracy));
+      result.push_back(entry);
+    }
+    print_json({{"rows", rows}, {"models", result}});
+    return;
+  }
+  print(str("cross-validated on ", rows, " rows, the best settings of each kind:\n"));
+  for (const latency::KindReport& kind : kinds) {
+    print(str("  ", kind.kind, std::string(kind.kind.size() < 10 ? 10 - kind.kind.size() : 1, ' '),
+              accuracy_text(kind.accuracy),
+              kind.settings.empty() ? "" : "  (" + kind.settings + ")", "\n"));
+  }
+}
+
+void compare_kinds(const latency::LatencySet& set, latency::TrainOptions training, bool json) {
+  std::vector<latency::KindReport> kinds;
+  for (const char* kind : {"auto", "mlp"}) {
+    std::vector<latency::KindReport> tried;
+    training.kind = kind;
+    training.report = &tried;
+    latency::train_predictor(set, {}, training);
+    kinds.insert(kinds.end(), tried.begin(), tried.end());
+  }
+  print_kinds(kinds, set.rows.size(), json);
 }
 
 /// Accuracy on rows that were not drawn for training.
@@ -80,6 +115,24 @@ void print_predictor(const latency::Predictor& predictor, const Options& options
   print(out);
 }
 
+/// Accuracy on another set of the same device, whose anchor ties both to one unit.
+void test_held_out(const latency::Predictor& predictor, const latency::LatencySet& set,
+                   const Options& options) {
+  latency::LatencySet held_out = latency::read_latency_set(options.held_out);
+  HAT_CHECK(held_out.imported == set.imported && held_out.space_id == set.space_id &&
+                held_out.precision == set.precision && held_out.workload == set.workload &&
+                held_out.anchors.has_value() == set.anchors.has_value() &&
+                (!set.anchors || held_out.anchors->same_networks(*set.anchors)),
+            ErrorKind::kConfig,
+            str(options.held_out, " and ", set.origin,
+                " are not of one space, precision, workload and anchors"),
+            "measure one with 'hat measure-latency --held-out 150'");
+  if (!set.imported) latency::take_reference(set, &held_out);
+  warn_of_findings(held_out);
+  print_held_out(latency::evaluate_held_out(predictor, held_out, options.confidence, options.seed),
+                 predictor.kind(), options.held_out, options.json);
+}
+
 void run(const Options& options) {
   latency::TrainOptions training;
   training.kind = options.kind.empty() ? "auto" : options.kind;
@@ -111,12 +164,20 @@ void run(const Options& options) {
     training.prior = &prior;
   }
   warn_of_findings(set);
+  if (options.compare) {
+    compare_kinds(set, training, options.json);
+    return;
+  }
   if (options.train_rows > 0) {
     run_draws(set, options, training);
     return;
   }
   const latency::Predictor predictor = latency::train_predictor(set, {}, training, device);
   if (!output.empty()) predictor.save(output);
+  if (!options.held_out.empty()) {
+    test_held_out(predictor, set, options);
+    return;
+  }
   print_predictor(predictor, options, output.string());
 }
 
@@ -150,6 +211,10 @@ Command train_predictor_command() {
             app.add_option("--prior", options->prior,
                            "Start from another device's predictor: its name or predictor.json")
                 ->type_name("NAME|FILE");
+            app.add_option("--held-out", options->held_out,
+                           "Test on this set, which was not trained on (hat measure-latency "
+                           "--held-out)")
+                ->type_name("FILE");
             app.add_option("--train-rows", options->train_rows,
                            "Train on so many random rows, test on the rest")
                 ->check(CLI::Range(1, 1 << 24));
@@ -161,6 +226,9 @@ Command train_predictor_command() {
                 ->check(CLI::Range(0.5, 0.999));
             app.add_option("-o,--output", options->output, "Where to write the predictor")
                 ->type_name("FILE");
+            app.add_flag("--compare", options->compare,
+                         "Print how the kinds of model do, the original's MLP (minutes) included; "
+                         "nothing is written");
             app.add_flag("--json", options->json, "Print JSON");
           },
           [options] { run(*options); }};

@@ -106,7 +106,7 @@ void LatencyConfig::describe(Schema& s) {
   s.field("samples", samples, "Architectures measured at most").range(1, 100000);
   s.field("repetitions", repetitions, "Timed runs of one architecture at most").range(3, 100000);
   s.field("precision_percent", precision_percent,
-          "Repeat until the trimmed mean is known to this precision")
+          "Repeat until a latency's standard error is this; stop when the predictor is this good")
       .range(0.01, 50);
   s.field("trim", trim, "Share of runs dropped at each end before the mean").range(0, 0.45);
   s.field("max_minutes", max_minutes, "Stop measuring after this time; 0: no limit").range(0, 1e5);
@@ -116,6 +116,10 @@ void LatencyConfig::describe(Schema& s) {
       .range(0, 1024);
   s.field("target_length", target_length, "Decoding steps; 0: the corpus's typical length")
       .range(0, 1024);
+  s.field("lengths", lengths,
+          "What lengths of 0 stand for: the corpus's mean, or its distribution (five pairs of "
+          "lengths, the mean over them)")
+      .one_of({"mean", "corpus"});
   s.field("predictor", predictor, "Kind of latency predictor; auto cross-validates")
       .one_of({"auto", "linear", "mlp", "gp"});
   s.field("confidence", confidence, "Share of networks whose latency the upper bound holds for")

@@ -1,6 +1,7 @@
 #include "hat/data/corpus.h"
 
 #include <algorithm>
+#include <cmath>
 #include <unordered_set>
 
 #include "data/words.h"
@@ -198,6 +199,41 @@ size_t LengthCounts::quantile(double q) const {
     if (static_cast<double>(below) >= wanted && below > 0) return length;
   }
   return longest_;
+}
+
+void PairLengths::add(size_t source, size_t target) {
+  const size_t at = std::min(source, LengthCounts::kMost);
+  if (by_source_.size() <= at) by_source_.resize(at + 1);
+  by_source_[at].pairs += 1;
+  by_source_[at].target += static_cast<double>(target);
+}
+
+std::vector<PairLengths::Pair> PairLengths::groups(int count) const {
+  double total = 0;
+  for (const Entry& entry : by_source_) total += entry.pairs;
+  std::vector<Pair> result;
+  if (total == 0) return result;
+  const double size = total / count;
+  size_t at = 0;
+  double left = by_source_[0].pairs;  // of the current source length
+  for (int group = 0; group < count; ++group) {
+    double wanted = size;
+    double source = 0;
+    double target = 0;
+    while (wanted > 1e-9 * size) {
+      while (left <= 0 && at + 1 < by_source_.size()) left = by_source_[++at].pairs;
+      const double taken = std::min(left, wanted);
+      if (taken <= 0) break;
+      source += taken * static_cast<double>(at);
+      target += taken * by_source_[at].target / by_source_[at].pairs;
+      left -= taken;
+      wanted -= taken;
+    }
+    const double taken = std::max(size - wanted, 1e-9);
+    result.push_back({std::max(1, static_cast<int>(std::lround(source / taken))),
+                      std::max(1, static_cast<int>(std::lround(target / taken)))});
+  }
+  return result;
 }
 
 CorpusSummary inspect(const ParallelCorpus& corpus) {

@@ -62,6 +62,7 @@ void SplitEncoder::add_pair(std::string_view source_text, std::string_view targe
                                            std::count(target.begin(), target.end(), kUnk));
   report_.source.add(source.size());
   report_.target.add(target.size());
+  report_.pairs.add(source.size(), target.size());
   writer_.add(source, target);
 }
 

@@ -278,6 +278,9 @@ class Preparer {
   Prepared result_;
 };
 
+// Enough for the latency of a corpus: costs are nearly linear in both lengths.
+constexpr int kLengthGroups = 5;
+
 config::OrderedJson lengths_json(const LengthCounts& lengths) {
   config::OrderedJson j;
   j["tokens"] = lengths.total();
@@ -323,7 +326,12 @@ config::OrderedJson Prepared::to_json() const {
                     {"too_long", split.dropped.too_long},
                     {"ratio", split.dropped.ratio}};
     s["source"] = lengths_json(split.source);
-    if (!classification) s["target"] = lengths_json(split.target);
+    if (!classification) {
+      s["target"] = lengths_json(split.target);
+      for (const PairLengths::Pair& pair : split.pairs.groups(kLengthGroups)) {
+        s["length_groups"].push_back(config::OrderedJson::array({pair.source, pair.target}));
+      }
+    }
     s["unknown"] = split.unknown;
     s["fingerprint"] = hex(split.fingerprint);
     j["splits"][split.name] = s;

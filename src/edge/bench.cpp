@@ -31,10 +31,10 @@ OrderedJson quantiles(const std::vector<double>& values) {
           {"p90", quantile(values, 0.9)}};
 }
 
-int source_length(const arch::Workload& workload, bool mixed, Rng& rng) {
-  if (!mixed) return workload.source_length;
-  const int low = std::max(1, workload.source_length / 2);
-  const int high = std::max(low, workload.source_length * 3 / 2);
+int source_length(int mean, bool mixed, Rng& rng) {
+  if (!mixed) return mean;
+  const int low = std::max(1, mean / 2);
+  const int high = std::max(low, mean * 3 / 2);
   return low + static_cast<int>(rng.below(static_cast<uint64_t>(high - low + 1)));
 }
 
@@ -53,8 +53,9 @@ ModelSpec random_model_spec(const arch::Architecture& architecture,
   spec.architecture = architecture;
   spec.options = options;
   spec.options.compat = false;  // positions only; they cost the same
+  const arch::SentenceLength longest = workload.longest();
   spec.options.max_positions =
-      std::max({options.max_positions, 2 * workload.source_length, workload.target_length + 2});
+      std::max({options.max_positions, 2 * longest.source, longest.target + 2});
   spec.vocabulary = workload.vocabulary;
   spec.precision = precision;
   if (shortlist > 0) spec.shortlist = fixed_shortlist(workload.vocabulary, shortlist);
@@ -70,26 +71,60 @@ WorkloadRunner::WorkloadRunner(std::shared_ptr<const Model> model, const arch::W
     : translator_(std::move(model), threads) {
   const arch::Vocabulary& vocabulary = translator_.model().vocabulary();
   Rng rng(seed, "bench source");
-  for (int i = 0; i < workload.batch; ++i) {
-    Request request;
-    const int length = source_length(workload, mixed, rng);
-    for (int t = 0; t + 1 < length; ++t) {
-      const auto words = static_cast<uint64_t>(std::max(1, vocabulary.source - 4));
-      request.source.push_back(
-          std::min(vocabulary.source - 1, 4 + static_cast<int>(rng.below(words))));
+  for (const arch::SentenceLength& length : workload.sentence_lengths()) {
+    Batch batch;
+    for (int i = 0; i < workload.batch; ++i) {
+      Request request;
+      const int tokens = source_length(length.source, mixed, rng);
+      for (int t = 0; t + 1 < tokens; ++t) {
+        const auto words = static_cast<uint64_t>(std::max(1, vocabulary.source - 4));
+        request.source.push_back(
+            std::min(vocabulary.source - 1, 4 + static_cast<int>(rng.below(words))));
+      }
+      request.source.push_back(2);
+      batch.requests.push_back(std::move(request));
     }
-    request.source.push_back(2);
-    requests_.push_back(std::move(request));
+    batch.options.beam = workload.beam;
+    batch.options.max_length_a = 0;
+    batch.options.max_length_b = length.target - 1;  // the last step can only choose the end
+    batch.options.min_length = length.target - 1;
+    batches_.push_back(std::move(batch));
   }
-  options_.beam = workload.beam;
-  options_.max_length_a = 0;
-  options_.max_length_b = workload.target_length - 1;  // the last step can only choose the end
-  options_.min_length = workload.target_length - 1;
 }
 
 Timing WorkloadRunner::run() {
-  translator_.translate_batch(requests_, options_);
-  return translator_.timing();
+  if (batches_.size() == 1) {
+    translator_.translate_batch(batches_[0].requests, batches_[0].options);
+    return translator_.timing();
+  }
+  std::vector<Timing> timings;
+  for (const Batch& batch : batches_) {
+    translator_.translate_batch(batch.requests, batch.options);
+    timings.push_back(translator_.timing());
+  }
+  return mean_timing(timings);
+}
+
+Timing mean_timing(const std::vector<Timing>& timings) {
+  const double share = 1.0 / static_cast<double>(timings.size());
+  Timing mean;
+  mean.encoder_pieces = timings.size();
+  std::vector<double> steps, cpu_steps;
+  for (const Timing& timing : timings) {
+    mean.encoder_ms += share * timing.encoder_ms;
+    mean.decoder_ms += share * timing.decoder_ms;
+    mean.encoder_cpu_ms += share * timing.encoder_cpu_ms;
+    mean.decoder_cpu_ms += share * timing.decoder_cpu_ms;
+    mean.steps += timing.steps;
+    mean.target_tokens += timing.target_tokens;
+    for (size_t i = 0; i < timing.piece_ms.size(); ++i) {
+      (i == 0 ? mean.piece_ms : steps).push_back(share * timing.piece_ms[i]);
+      (i == 0 ? mean.piece_cpu_ms : cpu_steps).push_back(share * timing.piece_cpu_ms[i]);
+    }
+  }
+  mean.piece_ms.insert(mean.piece_ms.end(), steps.begin(), steps.end());
+  mean.piece_cpu_ms.insert(mean.piece_cpu_ms.end(), cpu_steps.begin(), cpu_steps.end());
+  return mean;
 }
 
 double WorkloadRunner::step_bytes() const {

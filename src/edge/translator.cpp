@@ -4,6 +4,7 @@
 #include <cmath>
 #include <exception>
 #include <limits>
+#include <numeric>
 
 #include "edge/beam_search.h"
 #include "edge/engine.h"
@@ -69,6 +70,36 @@ int greatest_length(const TranslateOptions& options, size_t source, size_t prefi
   return std::max(length, static_cast<int>(prefix));
 }
 
+/// Appends the time since the last call to a timing's pieces.
+class PieceClock {
+ public:
+  explicit PieceClock(Timing* timing) : timing_(timing) {}
+
+  void lap() {
+    timing_->piece_ms.push_back(0);
+    timing_->piece_cpu_ms.push_back(0);
+    extend();
+  }
+  /// Adds it to the last piece.
+  void extend() {
+    const double wall = wall_ms();
+    const double cpu = process_cpu_ms();
+    timing_->piece_ms.back() += wall - wall_;
+    timing_->piece_cpu_ms.back() += cpu - cpu_;
+    wall_ = wall;
+    cpu_ = cpu;
+  }
+
+ private:
+  Timing* timing_;
+  double wall_ = wall_ms();
+  double cpu_ = process_cpu_ms();
+};
+
+double sum_from(const std::vector<double>& values, size_t first) {
+  return std::accumulate(values.begin() + static_cast<ptrdiff_t>(first), values.end(), 0.0);
+}
+
 Hypothesis empty_hypothesis() {
   Hypothesis hypothesis;
   hypothesis.tokens = {kEnd};
@@ -83,7 +114,8 @@ struct Lane {
 
   /// `requests` must have been checked. Keeps no reference to them after encode().
   void encode(std::span<const Request* const> requests, const TranslateOptions& options);
-  void decode(const TranslateOptions& options);
+  /// Every step is a piece of the clock, where there is one.
+  void decode(const TranslateOptions& options, PieceClock* clock);
   std::vector<Hypothesis> collect(size_t index, const TranslateOptions& options);
   void prepare(std::span<const Request* const> requests, const TranslateOptions& options);
   void choose_words(std::span<const Request* const> requests, const TranslateOptions& options);
@@ -199,10 +231,11 @@ void Lane::one_step(const TranslateOptions& options) {
   std::erase_if(active, [&](size_t i) { return searches[i].done(); });
 }
 
-void Lane::decode(const TranslateOptions& options) {
+void Lane::decode(const TranslateOptions& options, PieceClock* clock) {
   while (!active.empty()) {
     one_step(options);
     ++steps;
+    if (clock != nullptr) clock->lap();
   }
 }
 
@@ -309,22 +342,25 @@ std::vector<std::vector<Hypothesis>> Translator::translate_batch(std::span<const
   // Dealt out like cards: batches are sorted by length, so lanes get equal shares.
   std::vector<std::vector<const Request*>> shares(lanes.size());
   for (size_t i = 0; i < requests.size(); ++i) shares[i % lanes.size()].push_back(&requests[i]);
-  const double wall_start = wall_ms();
-  const double cpu_start = process_cpu_ms();
+  Timing& timing = impl.timing;
+  PieceClock clock(&timing);
   impl.in_all(lanes, [&](size_t lane) { lanes[lane]->encode(shares[lane], options); });
-  const double wall_encoded = wall_ms();
-  const double cpu_encoded = process_cpu_ms();
-  impl.in_all(lanes, [&](size_t lane) { lanes[lane]->decode(options); });
+  clock.lap();
+  // Lanes take their steps each for itself: together they are one piece.
+  PieceClock* const steps = lanes.size() == 1 ? &clock : nullptr;
+  impl.in_all(lanes, [&](size_t lane) { lanes[lane]->decode(options, steps); });
+  if (steps == nullptr) clock.lap();
   std::vector<std::vector<Hypothesis>> out;
   for (size_t i = 0; i < requests.size(); ++i) {
     out.push_back(lanes[i % lanes.size()]->collect(i / lanes.size(), options));
-    impl.timing.target_tokens += static_cast<int64_t>(out.back().front().tokens.size());
+    timing.target_tokens += static_cast<int64_t>(out.back().front().tokens.size());
   }
-  for (const Lane* lane : lanes) impl.timing.steps = std::max(impl.timing.steps, lane->steps);
-  impl.timing.encoder_ms = wall_encoded - wall_start;
-  impl.timing.encoder_cpu_ms = cpu_encoded - cpu_start;
-  impl.timing.decoder_ms = wall_ms() - wall_encoded;
-  impl.timing.decoder_cpu_ms = process_cpu_ms() - cpu_encoded;
+  clock.extend();
+  for (const Lane* lane : lanes) timing.steps = std::max(timing.steps, lane->steps);
+  timing.encoder_ms = timing.piece_ms[0];
+  timing.encoder_cpu_ms = timing.piece_cpu_ms[0];
+  timing.decoder_ms = sum_from(timing.piece_ms, 1);
+  timing.decoder_cpu_ms = sum_from(timing.piece_cpu_ms, 1);
   return out;
 }
 

@@ -1,7 +1,9 @@
 #include "hat/latency/agent_client.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <numeric>
 
 #include "hat/base/clock.h"
 #include "hat/base/error.h"
@@ -14,10 +16,11 @@ namespace {
 using config::Json;
 using config::OrderedJson;
 
-constexpr int kProtocol = 1;
+constexpr int kProtocol = 2;
 constexpr size_t kMaxLineBytes = size_t{1} << 20;
 constexpr double kMaxMs = 1e7;
 constexpr double kLongestQuit_ms = 2000;
+constexpr size_t kMostPieces = 64;
 
 /// The start of something a device sent, safe to print.
 std::string printable(const std::string& text) {
@@ -61,6 +64,46 @@ std::string read_times(const Json& object, const char* key, size_t most,
   return "";
 }
 
+/// One list of times for each run, all equally long, that add up to the run's total.
+std::string read_piece_lists(const Json& object, const char* key,
+                             const std::vector<double>& totals_ms,
+                             std::vector<std::vector<double>>* pieces) {
+  const auto found = object.find(key);
+  if (found == object.end() || !found->is_array() || found->size() != totals_ms.size()) {
+    return str("'", key, "' is not one list a run");
+  }
+  for (size_t i = 0; i < totals_ms.size(); ++i) {
+    std::vector<double> times;
+    const std::string wrong = read_times({{key, (*found)[i]}}, key, kMostPieces, &times);
+    if (!wrong.empty()) return wrong;
+    const double sum = std::accumulate(times.begin(), times.end(), 0.0);
+    if (std::abs(sum - totals_ms[i]) > 0.02 * totals_ms[i] + 0.02) {
+      return str("'", key, "' adds up to ", sum, " ms for a run of ", totals_ms[i], " ms");
+    }
+    pieces->push_back(std::move(times));
+    if (pieces->back().size() != pieces->front().size()) {
+      return str("'", key, "' has lists of unequal length");
+    }
+  }
+  return "";
+}
+
+std::string read_pieces(const Json& object, RunTimes* runs) {
+  std::string wrong = read_piece_lists(object, "piece_ms", runs->total_ms, &runs->piece_ms);
+  if (wrong.empty()) {
+    wrong = read_piece_lists(object, "piece_cpu_ms", runs->total_cpu_ms, &runs->piece_cpu_ms);
+  }
+  if (!wrong.empty()) return wrong;
+  const Json& encoder = object.value("encoder_pieces", Json());
+  const size_t pieces = runs->piece_ms.front().size();
+  if (!encoder.is_number_integer() || encoder < 1 || encoder > pieces ||
+      runs->piece_cpu_ms.front().size() != pieces) {
+    return "its pieces do not fit together";
+  }
+  runs->encoder_pieces = encoder.get<size_t>();
+  return "";
+}
+
 std::string read_runs(const Json& object, size_t most, RunTimes* runs) {
   const std::array<std::pair<const char*, std::vector<double>*>, 6> lists = {
       {{"encoder_ms", &runs->encoder_ms},
@@ -77,6 +120,30 @@ std::string read_runs(const Json& object, size_t most, RunTimes* runs) {
   for (const double total : runs->total_ms) {
     if (!(total > 0)) return "'total_ms' holds a zero";
   }
+  return read_pieces(object, runs);
+}
+
+std::string read_anchors(const Json& json, const MeasureRequest& request, MeasureReply* reply) {
+  if (request.anchors.empty()) return "";
+  const size_t most = static_cast<size_t>(request.repetitions) + 2;
+  const auto anchors = json.find("anchors");
+  if (anchors == json.end() || !anchors->is_array() || anchors->size() != request.anchors.size()) {
+    return "the anchors' times are missing";
+  }
+  std::vector<double> after;
+  std::string wrong = read_times(json, "anchor_after", most, &after);
+  if (!wrong.empty()) return wrong;
+  for (const Json& anchor : *anchors) {
+    RunTimes& runs = reply->anchors.emplace_back();
+    wrong = anchor.is_object() ? read_runs(anchor, most, &runs) : "an anchor's times are missing";
+    if (!wrong.empty()) return wrong;
+    if (runs.size() != after.size()) return "the anchors' places are impossible";
+  }
+  if (!std::is_sorted(after.begin(), after.end()) ||
+      after.back() > static_cast<double>(reply->runs.size())) {
+    return "the anchors' places are impossible";
+  }
+  for (const double place : after) reply->anchor_after.push_back(static_cast<int>(place));
   return "";
 }
 
@@ -100,6 +167,7 @@ AgentClient::AgentClient(const std::vector<std::string>& command, const Device& 
   hello_.machine = text_or(*machine, "model");
   hello_.cpu_arch = text_or(*machine, "architecture");
   hello_.isa = text_or(*machine, "isa");
+  hello_.runtime = text_or(*machine, "runtime");
   hello_.governor = text_or(*machine, "governor");
   double cores = 0;
   const bool sound = read_amount(*machine, "logical_cores", 1e6, &cores) &&
@@ -176,10 +244,10 @@ MeasureReply AgentClient::measure(const MeasureRequest& request) {
                          {"repetitions", request.repetitions},
                          {"time_limit_ms", static_cast<int64_t>(request.time_limit_ms)},
                          {"shortlist", request.shortlist}};
-  if (request.anchor) {
-    message["anchor"] = {{"architecture", arch::to_json(*request.anchor)},
-                         {"options", arch::to_json(request.options)},
-                         {"every", request.anchor_every}};
+  if (!request.anchors.empty()) message["anchor_every"] = request.anchor_every;
+  for (const arch::Architecture& anchor : request.anchors) {
+    message["anchors"].push_back(
+        {{"architecture", arch::to_json(anchor)}, {"options", arch::to_json(request.options)}});
   }
   const double timeout_ms = request.time_limit_ms + 1000 * device_.reply_timeout_s;
   try {
@@ -199,22 +267,7 @@ MeasureReply AgentClient::measure(const MeasureRequest& request) {
   MeasureReply reply;
   const size_t most = static_cast<size_t>(request.repetitions);
   std::string wrong = read_runs(json, most, &reply.runs);
-  if (wrong.empty() && request.anchor) {
-    const auto anchor = json.find("anchor");
-    if (anchor == json.end() || !anchor->is_object()) {
-      wrong = "the anchor's times are missing";
-    } else {
-      std::vector<double> after;
-      wrong = read_runs(*anchor, most + 2, &reply.anchor);
-      if (wrong.empty()) wrong = read_times(*anchor, "after", most + 2, &after);
-      if (wrong.empty() &&
-          (after.size() != reply.anchor.size() || !std::is_sorted(after.begin(), after.end()) ||
-           after.back() > static_cast<double>(reply.runs.size()))) {
-        wrong = "the anchor's places are impossible";
-      }
-      for (const double place : after) reply.anchor_after.push_back(static_cast<int>(place));
-    }
-  }
+  if (wrong.empty()) wrong = read_anchors(json, request, &reply);
   const bool sound = read_amount(json, "build_ms", kMaxMs, &reply.build_ms) &&
                      read_amount(json, "model_bytes", 1e15, &reply.model_bytes) &&
                      read_amount(json, "memory_bytes", 1e15, &reply.memory_bytes) &&

@@ -93,6 +93,18 @@ fs::path find_program(const Device& device, const std::string& machine) {
   return {};
 }
 
+/// What hat's own programs print before they end; empty when it was something else.
+std::string own_message(const std::string& error_text, std::string_view kind) {
+  std::string found;
+  for (const std::string& line : split(error_text, '\n')) {
+    const size_t at = line.find(kind);  // "hat-run: error: ...", "hint: ..."
+    if (at == 0 || (at < 12 && line.rfind("hat", 0) == 0)) {
+      found = last_line(line.substr(at + kind.size()));
+    }
+  }
+  return found;
+}
+
 std::string pinned(const Device& device) {
   std::vector<std::string> cores;
   for (const int core : device.cores) cores.push_back(std::to_string(core));
@@ -143,6 +155,12 @@ void fail_connection(const Device& device, int exit_code, const std::string& err
            with_host(advice.advice, device));
     }
   }
+  const std::string own = own_message(error_text, "error: ");
+  if (!own.empty()) {
+    const std::string hint = own_message(error_text, "hint: ");
+    fail(ErrorKind::kIo, str("device '", device.name, "': ", own),
+         hint.empty() ? "run the same command again" : hint);
+  }
   const std::string said = last_line(error_text);
   fail(ErrorKind::kIo,
        str("device '", device.name, "': ", what, said.empty() ? "" : str(": ", said),
@@ -167,7 +185,9 @@ std::vector<std::string> agent_command(const Device& device) {
     for (const fs::path& path :
          {here / "hat-torch", here / ".." / "libexec" / "hat" / "hat-torch"}) {
       if (!is_executable(path)) continue;
-      words.insert(words.end(), {path.string(), "agent", "--backend", device.backend});
+      // Threads of LibTorch that wait without end ruin each other where a core is shared.
+      words.insert(words.end(), {"env", "GOMP_SPINCOUNT=10000", path.string(), "agent", "--backend",
+                                 device.backend});
       return words;
     }
     fail(ErrorKind::kIo, str("device '", device.name, "' needs hat-torch, which is not beside hat"),
@@ -180,9 +200,24 @@ std::vector<std::string> agent_command(const Device& device) {
   return words;
 }
 
+namespace {
+
+/// hat-torch cannot be copied: it needs the LibTorch that it was built with.
+std::vector<std::string> torch_over_ssh(const Device& device) {
+  std::string start = str(device.program.empty() ? "hat-torch" : device.program,
+                          " agent --backend ", device.backend);
+  if (!device.cores.empty()) start = str("taskset -c ", pinned(device), " ", start);
+  std::vector<std::string> command = ssh_command(device);
+  command.push_back(start);
+  return command;
+}
+
+}  // namespace
+
 // The remote side sees one line of shell made of constants, a folder that is_plain_path() allowed
 // (device.cpp), and our own version: nothing that a file could have put there.
 std::vector<std::string> prepare_ssh(const Device& device) {
+  if (device.engine == "libtorch") return torch_over_ssh(device);
   const double timeout_ms = 1000 * (device.connect_timeout_s + 5);
   // One connection asks for both: the processor, and what is in the folder.
   const RunResult probe =

@@ -44,7 +44,9 @@ void Device::describe(config::Schema& s) {
   s.field("port", port, "ssh: port; 0 as configured").range(0, 65535);
   s.field("remote_folder", remote_folder, "ssh: where hat-run is kept on the device");
   s.field("command", command, "command: the words that start 'hat-run agent' on the device");
-  s.field("program", program, "hat-run for the device; empty: found by the device's architecture");
+  s.field("program", program,
+          "hat-run for the device, empty: found by its architecture; with ssh and "
+          "libtorch: hat-torch on the device");
   s.field("engine", engine, "What runs the networks").one_of({"edge", "libtorch"});
   s.field("backend", backend, "libtorch: where").one_of({"cpu", "cuda"});
   s.field("precision", precision, "Weights of the networks").one_of({"fp32", "int8", "int4"});
@@ -76,6 +78,19 @@ void check(const Device& device, const std::string& origin) {
             str(origin, ": connect is 'command' but there is no command"),
             "for example \"command\": [\"docker\", \"exec\", \"-i\", \"box\", \"hat-run\", "
             "\"agent\"]");
+  const bool torch = device.engine == "libtorch";
+  HAT_CHECK(device.backend == "cpu" || (torch && device.backend == "cuda"), ErrorKind::kConfig,
+            str(origin, ": backend '", device.backend, "' is none of engine ", device.engine),
+            "cpu, or cuda with \"engine\": \"libtorch\"");
+  HAT_CHECK(!torch || (device.precision == "fp32" && device.shortlist == 0 && device.isa.empty()),
+            ErrorKind::kConfig,
+            str(origin, ": engine libtorch runs whole networks in fp32 (precision ",
+                device.precision, ", shortlist ", device.shortlist, ", isa '", device.isa, "')"),
+            "set \"precision\": \"fp32\" and leave shortlist and isa out");
+  HAT_CHECK(
+      !torch || device.connect != "ssh" || device.program.empty() || is_plain_path(device.program),
+      ErrorKind::kConfig, str(origin, ": program '", device.program, "' is no plain path"),
+      "the path of hat-torch on the device: letters, digits and /._-+ only, no '..'");
   HAT_CHECK(only(device.isa, "_-.+"), ErrorKind::kConfig,
             str(origin, ": isa '", device.isa, "' is no instruction set's name"));
 }

@@ -7,55 +7,49 @@
 #include "hat/base/stats.h"
 
 namespace hat::latency {
+namespace {
 
-Estimate trimmed_estimate(std::vector<double> values, double trim) {
-  HAT_DCHECK(!values.empty());
-  Estimate estimate;
-  estimate.mean = trimmed_mean(values, trim);
-  const size_t n = values.size();
-  if (n < 2) return estimate;
-  std::sort(values.begin(), values.end());
-  const size_t cut = static_cast<size_t>(trim * static_cast<double>(n));
-  for (size_t i = 0; i < cut; ++i) {
-    values[i] = values[cut];
-    values[n - 1 - i] = values[n - 1 - cut];
+// Deep enough to miss what other programs spoil, not the extreme, which is the luckiest moment.
+constexpr double kQuietQuantile = 0.1;
+constexpr size_t kJackknifeBlocks = 8;
+
+/// Runs [begin, end) are left out.
+QuietTime quiet_without(const RunTimes& runs, bool cpu, size_t begin, size_t end) {
+  const std::vector<std::vector<double>>& pieces = cpu ? runs.piece_cpu_ms : runs.piece_ms;
+  HAT_DCHECK(pieces.size() > end - begin);
+  QuietTime quiet;
+  std::vector<double> column;
+  for (size_t piece = 0; piece < pieces[0].size(); ++piece) {
+    column.clear();
+    for (size_t run = 0; run < pieces.size(); ++run) {
+      if (run < begin || run >= end) column.push_back(pieces[run][piece]);
+    }
+    const double ms = quantile(column, kQuietQuantile);
+    quiet.total_ms += ms;
+    if (piece < runs.encoder_pieces) quiet.encoder_ms += ms;
   }
-  const double kept = 1 - 2 * static_cast<double>(cut) / static_cast<double>(n);
-  estimate.standard_error = standard_deviation(values) / (kept * std::sqrt(static_cast<double>(n)));
-  return estimate;
+  return quiet;
 }
 
-Ratios anchor_ratios(const MeasureReply& reply, bool cpu) {
-  const RunTimes& runs = reply.runs;
-  const std::vector<double>& anchor = cpu ? reply.anchor.total_cpu_ms : reply.anchor.total_ms;
-  const std::vector<double>& total = cpu ? runs.total_cpu_ms : runs.total_ms;
-  const std::vector<double>& encoder = cpu ? runs.encoder_cpu_ms : runs.encoder_ms;
-  const std::vector<double>& decoder = cpu ? runs.decoder_cpu_ms : runs.decoder_ms;
-  Ratios ratios;
-  size_t next = 0;  // first anchor run after run i
-  for (size_t i = 0; i < runs.size(); ++i) {
-    while (next < anchor.size() && reply.anchor_after[next] <= static_cast<int>(i)) ++next;
-    double sum = 0;
-    int count = 0;
-    if (next > 0) {
-      sum += anchor[next - 1];
-      ++count;
-    }
-    if (next < anchor.size()) {
-      sum += anchor[next];
-      ++count;
-    }
-    if (count == 0 || !(sum > 0)) continue;
-    const double around = sum / count;
-    ratios.total.push_back(total[i] / around);
-    ratios.encoder.push_back(encoder[i] / around);
-    ratios.decoder.push_back(decoder[i] / around);
+}  // namespace
+
+QuietTime quiet_time(const RunTimes& runs, bool cpu) {
+  const size_t n = runs.size();
+  QuietTime quiet = quiet_without(runs, cpu, 0, 0);
+  const size_t blocks = std::min(kJackknifeBlocks, n);
+  if (blocks < 2) return quiet;
+  std::vector<double> without;
+  for (size_t block = 0; block < blocks; ++block) {
+    without.push_back(
+        quiet_without(runs, cpu, block * n / blocks, (block + 1) * n / blocks).total_ms);
   }
-  return ratios;
+  const double count = static_cast<double>(blocks);
+  quiet.error_ms = standard_deviation(without) * (count - 1) / std::sqrt(count);
+  return quiet;
 }
 
 void append(const RunTimes& more, RunTimes* all) {
-  const auto add = [](const std::vector<double>& from, std::vector<double>* to) {
+  const auto add = [](const auto& from, auto* to) {
     to->insert(to->end(), from.begin(), from.end());
   };
   add(more.encoder_ms, &all->encoder_ms);
@@ -64,6 +58,9 @@ void append(const RunTimes& more, RunTimes* all) {
   add(more.encoder_cpu_ms, &all->encoder_cpu_ms);
   add(more.decoder_cpu_ms, &all->decoder_cpu_ms);
   add(more.total_cpu_ms, &all->total_cpu_ms);
+  add(more.piece_ms, &all->piece_ms);
+  add(more.piece_cpu_ms, &all->piece_cpu_ms);
+  all->encoder_pieces = more.encoder_pieces;
 }
 
 }  // namespace hat::latency

@@ -1,28 +1,20 @@
 #pragma once
 
-#include <vector>
-
 #include "hat/latency/agent_client.h"
 
 namespace hat::latency {
 
-/// A trimmed mean and its standard error.
-struct Estimate {
-  double mean = 0;
-  double standard_error = 0;
-};
-
-/// The standard error is that of Tukey and McLaughlin 1963: winsorised deviation over
-/// (1 - 2 trim) sqrt(n).
-Estimate trimmed_estimate(std::vector<double> values, double trim);
-
-/// One value a run: its time over the mean of the anchor runs just before and after it, so that
-/// whatever slows both (throttling, a busy neighbour) cancels.
-struct Ratios {
-  std::vector<double> total, encoder, decoder;
+/// The time of a network as an undisturbed machine shows it: the sum over the pieces of a run of a
+/// low quantile over the runs. A time slice given to another program, or the cold caches after it,
+/// spoil a run of many milliseconds almost always but one short piece of it seldom.
+struct QuietTime {
+  double total_ms = 0;
+  double encoder_ms = 0;
+  double error_ms = 0;  ///< standard error of total_ms: a jackknife over blocks of neighbouring
+                        ///< runs (Efron and Stein 1981); 0 for a single run
 };
 /// `cpu`: CPU times, which a neighbour's time slices do not enter; else wall times.
-Ratios anchor_ratios(const MeasureReply& reply, bool cpu);
+QuietTime quiet_time(const RunTimes& runs, bool cpu);
 
 void append(const RunTimes& more, RunTimes* all);
 

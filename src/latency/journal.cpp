@@ -13,7 +13,8 @@ namespace {
 using config::Json;
 using config::OrderedJson;
 
-constexpr int kVersion = 1;
+// 2: two anchors, quiet times.
+constexpr int kVersion = 2;
 constexpr size_t kMaxFileBytes = size_t{256} << 20;
 constexpr double kMaxMs = 1e9;
 
@@ -59,9 +60,10 @@ LatencyRow row_from_json(const Json& json, const std::string& origin) {
   if (json.contains("architecture")) {
     row.architecture = arch::architecture_from_json(json["architecture"], origin);
     row.totals = arch::layer_totals(*row.architecture);
-    row.total_ratio = get_positive(json, "total_ratio", origin);
-    row.encoder_ratio = get_amount(json, "encoder_ratio", origin);
-    row.decoder_ratio = get_amount(json, "decoder_ratio", origin);
+    row.quiet_ms = get_positive(json, "quiet_ms", origin);
+    row.quiet_encoder_ms = get_amount(json, "quiet_encoder_ms", origin);
+    row.small_anchor_ms = get_positive(json, "small_anchor_ms", origin);
+    row.large_anchor_ms = get_positive(json, "large_anchor_ms", origin);
   } else {
     row.averages = numbers_from_json(json, "averages", 10, 10, origin);
     row.totals = arch::layer_totals_from_original(row.averages);
@@ -97,7 +99,7 @@ void read_header(const Json& json, const std::string& origin, LatencySet* set) {
   const int64_t version = config::get_int(json, "version", origin);
   HAT_CHECK(version == kVersion, ErrorKind::kData,
             str(origin, ": latency set version ", version, ", this hat reads ", kVersion),
-            "measure again with this version, or read it with the one that wrote it");
+            "measure anew with --restart, which keeps the old file under another name");
   set->device = config::get_string(json, "device", origin);
   const Json& imported = config::get_member(json, "imported", origin);
   HAT_CHECK(imported.is_boolean(), ErrorKind::kData, str(origin, ": 'imported' is not a boolean"));
@@ -106,9 +108,13 @@ void read_header(const Json& json, const std::string& origin, LatencySet* set) {
   set->space_id = config::get_string(json, "space_id", origin);
   set->precision = config::get_string(json, "precision", origin);
   set->workload = arch::workload_from_json(config::get_member(json, "workload", origin), origin);
-  if (json.contains("anchor") && !json["anchor"].is_null()) {
-    set->anchor = arch::architecture_from_json(json["anchor"], origin);
-  }
+  if (set->imported) return;
+  set->anchors.emplace();
+  const auto anchor = [&](const char* key) {
+    return arch::architecture_from_json(config::get_member(json, key, origin), origin);
+  };
+  set->anchors->small = anchor("small_anchor");
+  set->anchors->large = anchor("large_anchor");
 }
 
 }  // namespace
@@ -125,6 +131,8 @@ std::vector<double> LatencySet::totals_ms() const {
   return values;
 }
 
+Anchors Anchors::of(const arch::SearchSpace& space) { return {space.smallest(), space.middle()}; }
+
 OrderedJson header_to_json(const LatencySet& set) {
   OrderedJson json = {{"type", "latency set"},
                       {"version", kVersion},
@@ -134,12 +142,18 @@ OrderedJson header_to_json(const LatencySet& set) {
                       {"space_id", set.space_id},
                       {"precision", set.precision},
                       {"workload", arch::to_json(set.workload)}};
-  if (set.anchor) json["anchor"] = arch::to_json(*set.anchor);
+  if (set.anchors) {
+    json["small_anchor"] = arch::to_json(set.anchors->small);
+    json["large_anchor"] = arch::to_json(set.anchors->large);
+  }
   return json;
 }
 
-OrderedJson reference_to_json(double anchor_ms, const std::string& time) {
-  return {{"type", "reference"}, {"anchor_ms", anchor_ms}, {"time", time}};
+OrderedJson reference_to_json(const Anchors& anchors, const std::string& time) {
+  return {{"type", "reference"},
+          {"small_anchor_ms", anchors.small_ms},
+          {"large_anchor_ms", anchors.large_ms},
+          {"time", time}};
 }
 
 OrderedJson row_to_json(const LatencyRow& row) {
@@ -153,9 +167,10 @@ OrderedJson row_to_json(const LatencyRow& row) {
   }
   json["id"] = arch::architecture_id(*row.architecture);
   json["architecture"] = arch::to_json(*row.architecture);
-  json["total_ratio"] = row.total_ratio;
-  json["encoder_ratio"] = row.encoder_ratio;
-  json["decoder_ratio"] = row.decoder_ratio;
+  json["quiet_ms"] = row.quiet_ms;
+  json["quiet_encoder_ms"] = row.quiet_encoder_ms;
+  json["small_anchor_ms"] = row.small_anchor_ms;
+  json["large_anchor_ms"] = row.large_anchor_ms;
   json["error_percent"] = row.error_percent;
   json["repetitions"] = row.repetitions;
   json["wall_total"] = timing_to_json(row.wall_total);
@@ -192,7 +207,9 @@ LatencySet read_journal(const fs::path& path) {
         read_header(json, origin, &set);
         have_header = true;
       } else if (type == "reference") {
-        set.reference_anchor_ms = get_positive(json, "anchor_ms", origin);
+        HAT_CHECK(set.anchors, ErrorKind::kData, str(origin, ": a reference without anchors"));
+        set.anchors->small_ms = get_positive(json, "small_anchor_ms", origin);
+        set.anchors->large_ms = get_positive(json, "large_anchor_ms", origin);
       } else if (type == "row") {
         set.rows.push_back(row_from_json(json, origin));
         set.rows.back().line = line_number;
@@ -208,14 +225,14 @@ LatencySet read_journal(const fs::path& path) {
   }
   HAT_CHECK(have_header, ErrorKind::kData, str(set.origin, ": is empty"),
             "run 'hat measure-latency' to fill it");
-  for (LatencyRow& row : set.rows) {
-    if (!row.architecture) continue;
-    HAT_CHECK(set.reference_anchor_ms > 0, ErrorKind::kData,
-              str(set.origin, ": has rows but no reference time of the anchor"),
-              "delete the file and measure again");
-    row.total_ms = row.total_ratio * set.reference_anchor_ms;
-    row.encoder_ms = row.encoder_ratio * set.reference_anchor_ms;
-    row.decoder_ms = row.decoder_ratio * set.reference_anchor_ms;
+  const bool measured = std::any_of(set.rows.begin(), set.rows.end(),
+                                    [](const LatencyRow& row) { return row.architecture; });
+  HAT_CHECK(!measured || (set.anchors && set.anchors->large_ms > 0), ErrorKind::kData,
+            str(set.origin, ": has rows but no reference times of the anchors"),
+            "delete the file and measure again");
+  if (measured) {
+    set.merge_visits();
+    set.apply_reference();
   }
   return set;
 }

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <string_view>
 
 #include "hat/base/error.h"
 #include "hat/base/stats.h"
@@ -15,6 +16,7 @@ constexpr int kReweightings = 15;
 constexpr int kSweeps = 300;
 constexpr double kSweepTolerance = 1e-8;
 constexpr int kPriorColumn = -1;
+constexpr int kUncachedColumn = -2;
 constexpr double kKnee = 0.5;  // in robust standard deviations of the relative error
 
 /// The samples with centred, scaled columns; column 0 is the intercept. Constant columns are left
@@ -30,17 +32,20 @@ struct Design {
   size_t width() const { return features.size() + 1; }
 };
 
-double column_value(const Sample& sample, int feature, const LinearModel* prior) {
-  if (feature == kPriorColumn) return prior->predict(sample.costs);
+double column_value(const Sample& sample, int feature, const LinearFitOptions& options) {
+  if (feature == kPriorColumn) return options.prior->predict(sample.costs);
+  if (feature == kUncachedColumn) {
+    return std::max(0.0, decoder_products(sample.costs) - options.cached);
+  }
   return sample.costs[static_cast<size_t>(feature)];
 }
 
 /// Adds the column with its centre and scale; leaves it out when it does not vary.
-void add_column(const std::vector<Sample>& samples, int feature, const LinearModel* prior,
+void add_column(const std::vector<Sample>& samples, int feature, const LinearFitOptions& options,
                 Design* design) {
   std::vector<double> values;
   values.reserve(samples.size());
-  for (const Sample& sample : samples) values.push_back(column_value(sample, feature, prior));
+  for (const Sample& sample : samples) values.push_back(column_value(sample, feature, options));
   const double centre = mean(values);
   const double deviation = standard_deviation(values);
   if (!(deviation > 1e-9 * std::max(std::abs(centre), 1e-300))) return;
@@ -51,9 +56,10 @@ void add_column(const std::vector<Sample>& samples, int feature, const LinearMod
 
 Design make_design(const std::vector<Sample>& samples, const LinearFitOptions& options) {
   Design design;
-  if (options.prior != nullptr) add_column(samples, kPriorColumn, options.prior, &design);
+  if (options.prior != nullptr) add_column(samples, kPriorColumn, options, &design);
+  if (options.cached > 0) add_column(samples, kUncachedColumn, options, &design);
   for (int f = 0; f < kCostFeatureCount; ++f) {
-    if (options.allowed[static_cast<size_t>(f)]) add_column(samples, f, nullptr, &design);
+    if (options.allowed[static_cast<size_t>(f)]) add_column(samples, f, options, &design);
   }
   double total = 0;
   for (const Sample& sample : samples) total += sample.ms;
@@ -61,7 +67,7 @@ Design make_design(const std::vector<Sample>& samples, const LinearFitOptions& o
   for (const Sample& sample : samples) {
     std::vector<double> row = {1.0};
     for (size_t j = 0; j < design.features.size(); ++j) {
-      const double value = column_value(sample, design.features[j], options.prior);
+      const double value = column_value(sample, design.features[j], options);
       row.push_back((value - design.centre[j]) / design.scale[j]);
     }
     design.rows.push_back(std::move(row));
@@ -128,6 +134,8 @@ void add_scaled(const LinearModel& part, double factor, LinearModel* sum) {
   for (size_t f = 0; f < part.price_ms.size(); ++f) {
     sum->price_ms[f] += factor * part.price_ms[f];
   }
+  sum->cached = part.cached;
+  sum->uncached_price_ms += factor * part.uncached_price_ms;
 }
 
 class PlainLinearModel : public Model {
@@ -147,10 +155,27 @@ class PlainLinearModel : public Model {
 
 }  // namespace
 
+double decoder_products(const arch::CostFeatures& costs) {
+  static const std::array<size_t, 3> features = [] {
+    std::array<size_t, 3> found{};
+    const std::array<std::string_view, 3> names = {"decoder.projections", "decoder.ffn", "output"};
+    for (size_t i = 0; i < names.size(); ++i) {
+      while (arch::cost_feature_list()[found[i]].name != names[i]) ++found[i];
+    }
+    return found;
+  }();
+  return costs[features[0]] + costs[features[1]] + costs[features[2]];
+}
+
+double LinearModel::uncached_ms(const arch::CostFeatures& costs) const {
+  if (uncached_price_ms == 0) return 0;
+  return uncached_price_ms * std::max(0.0, decoder_products(costs) - cached);
+}
+
 double LinearModel::predict(const arch::CostFeatures& costs) const {
   double ms = fixed_ms;
   for (size_t f = 0; f < costs.size(); ++f) ms += price_ms[f] * costs[f];
-  return ms;
+  return ms + uncached_ms(costs);
 }
 
 LinearModel fit_linear(const std::vector<Sample>& samples, const LinearFitOptions& options) {
@@ -181,6 +206,9 @@ LinearModel fit_linear(const std::vector<Sample>& samples, const LinearFitOption
     model.fixed_ms -= price * design.centre[j];
     if (design.features[j] == kPriorColumn) {
       add_scaled(*options.prior, price, &model);
+    } else if (design.features[j] == kUncachedColumn) {
+      model.cached = options.cached;
+      model.uncached_price_ms = price;
     } else {
       model.price_ms[static_cast<size_t>(design.features[j])] += price;
     }
@@ -197,7 +225,10 @@ config::OrderedJson linear_to_json(const LinearModel& linear) {
   for (size_t f = 0; f < linear.price_ms.size(); ++f) {
     prices[arch::cost_feature_list()[f].name] = linear.price_ms[f];
   }
-  return {{"fixed_ms", linear.fixed_ms}, {"price_ms", prices}};
+  return {{"fixed_ms", linear.fixed_ms},
+          {"price_ms", prices},
+          {"cached", linear.cached},
+          {"uncached_price_ms", linear.uncached_price_ms}};
 }
 
 LinearModel linear_from_json(const config::Json& json, const std::string& origin) {
@@ -206,6 +237,12 @@ LinearModel linear_from_json(const config::Json& json, const std::string& origin
   const config::Json& prices = config::get_member(json, "price_ms", origin);
   for (size_t f = 0; f < linear.price_ms.size(); ++f) {
     linear.price_ms[f] = config::get_double(prices, arch::cost_feature_list()[f].name, origin);
+  }
+  if (json.contains("cached")) {
+    linear.cached = config::get_double(json, "cached", origin);
+    linear.uncached_price_ms = config::get_double(json, "uncached_price_ms", origin);
+    HAT_CHECK(linear.uncached_price_ms >= 0, ErrorKind::kData,
+              str(origin, ": 'uncached_price_ms' is negative"));
   }
   return linear;
 }

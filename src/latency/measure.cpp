@@ -22,8 +22,15 @@ constexpr size_t kLeastDrawn = 12;
 constexpr int kPoolSize = 400;
 // Stopping early: not before the set is large enough for every check.
 constexpr int kLeastRows = 40;
+// A device is slow for seconds: what was measured then is visited again, later, twice at most.
+constexpr int kMostRevisits = 2;
+constexpr double kDisturbed = 0.03;        // logarithm of both anchors' slow-down
+constexpr double kMemoryDisturbed = 0.06;  // and of the large one's alone
+constexpr double kUncertain = 3;           // standard errors in units of the precision asked for
+// Time for that: a share of what the rest took, or this if it is more.
+constexpr double kRevisitShare = 0.6;
+constexpr double kRevisitMs = 45'000;
 constexpr double kSlowRuns = 12;
-constexpr double kQuieter = 0.995;
 
 /// The set in the journal, or a new one with its header written.
 LatencySet open_set(const Device& device, const arch::SearchSpace& space,
@@ -34,7 +41,7 @@ LatencySet open_set(const Device& device, const arch::SearchSpace& space,
   set.space_id = space.id();
   set.precision = device.precision;
   set.workload = options.workload;
-  set.anchor = space.middle();
+  set.anchors = Anchors::of(space);
   if (!fs::exists(path)) return set;
   const LatencySet found = read_journal(path);
   const std::string hint = str("keep it under another name, or measure anew with --restart");
@@ -46,6 +53,8 @@ LatencySet open_set(const Device& device, const arch::SearchSpace& space,
             str(path.string(), " was measured in ", found.precision, ", the device is set to ",
                 set.precision),
             hint);
+  HAT_CHECK(found.anchors && found.anchors->same_networks(*set.anchors), ErrorKind::kConfig,
+            str(path.string(), " was measured beside other anchor networks"), hint);
   HAT_CHECK(found.workload == set.workload, ErrorKind::kConfig,
             str(path.string(),
                 " was measured with another workload (batch, beam, lengths or "
@@ -82,17 +91,20 @@ std::string fact(const LatencySet& set, const char* name) {
   return found == set.rows.back().facts.end() ? "" : found->second;
 }
 
-/// The reference of the set that this one replaces, or 0 when it would mean something else here.
-double former_reference_ms(const MeasureOptions& options, const LatencySet& set,
-                           const Device& device, const AgentHello& hello) {
-  if (options.former == nullptr) return 0;
+/// The reference times of the set that this one replaces, unless they would mean something else
+/// here.
+std::optional<Anchors> former_reference(const MeasureOptions& options, const LatencySet& set,
+                                        const Device& device, const AgentHello& hello) {
+  if (options.former == nullptr || !options.former->anchors) return std::nullopt;
   const LatencySet& former = *options.former;
   const bool same = former.space_id == set.space_id && former.precision == set.precision &&
-                    former.workload == set.workload && former.anchor == set.anchor &&
+                    former.workload == set.workload &&
+                    former.anchors->same_networks(*set.anchors) && former.anchors->large_ms > 0 &&
                     fact(former, "machine") == hello.machine && fact(former, "isa") == hello.isa &&
                     fact(former, "threads") == std::to_string(device.threads) &&
                     fact(former, "version") == str(hello.version, " ", hello.commit);
-  return same ? former.reference_anchor_ms : 0;
+  if (!same) return std::nullopt;
+  return former.anchors;
 }
 
 std::set<std::string> measured_ids(const LatencySet& set) {
@@ -112,14 +124,15 @@ class Design {
                          ? std::min(options.samples,
                                     std::max(static_cast<int>(kLeastDrawn),
                                              static_cast<int>(kDrawnShare * options.samples)))
-                         : options.samples),
+                         : options.samples + static_cast<int>(options.excluded.size())),
         drawn_(stratified_sample(space, options.workload, drawn_count_, options.seed)) {
     if (!options.active) return;
     pool_ = stratified_sample(space, options.workload, kPoolSize, mix_seed(options.seed, 1));
   }
 
   std::optional<arch::Architecture> next(const LatencySet& set) const {
-    const std::set<std::string> done = measured_ids(set);
+    std::set<std::string> done = measured_ids(set);
+    done.insert(options_.excluded.begin(), options_.excluded.end());
     for (const arch::Architecture& architecture : drawn_) {
       if (done.count(arch::architecture_id(architecture)) == 0) return architecture;
     }
@@ -145,16 +158,37 @@ bool good_enough(const LatencySet& set, const MeasureOptions& options) {
   return predictor.cross_validation().mape_percent <= options.precision_percent;
 }
 
-/// The anchor's quiet time as the whole set saw it: the first decile over the rows, each already a
-/// trimmed mean. 0 when there are too few rows to say.
-double observed_reference_ms(const LatencySet& set) {
-  std::vector<double> anchors;
+/// The anchors' quiet times as the whole set saw them: lower quartiles over the rows. Nothing when
+/// there are too few rows to say.
+std::optional<Anchors> observed_reference(const LatencySet& set) {
+  if (set.rows.size() < kLeastDrawn) return std::nullopt;
+  std::vector<double> small, large;
   for (const LatencyRow& row : set.rows) {
-    const auto basis = row.facts.find("basis");
-    const bool cpu = basis != row.facts.end() && basis->second.rfind("cpu", 0) == 0;
-    anchors.push_back(cpu ? row.anchor_cpu_ms : row.anchor_wall_ms);
+    small.push_back(row.small_anchor_ms);
+    large.push_back(row.large_anchor_ms);
   }
-  return anchors.size() < kLeastDrawn ? 0 : quantile(anchors, 0.1);
+  Anchors observed = *set.anchors;
+  observed.small_ms = quantile(small, 0.25);
+  observed.large_ms = quantile(large, 0.25);
+  return observed;
+}
+
+/// Architectures that were measured while the device was slow, its memory was used by others, or it
+/// changed in between; the worst first.
+std::vector<arch::Architecture> disturbed(const LatencySet& set, double precision_percent) {
+  std::vector<std::pair<double, const LatencyRow*>> found;
+  for (const LatencyRow& row : set.rows) {
+    const double memory = std::log(row.large_anchor_ms / set.anchors->large_ms);
+    const double score =
+        std::max({common_slow_down(row, *set.anchors) / kDisturbed, memory / kMemoryDisturbed,
+                  row.error_percent / (kUncertain * precision_percent)});
+    if (score > 1) found.emplace_back(score, &row);
+  }
+  std::stable_sort(found.begin(), found.end(),
+                   [](const auto& a, const auto& b) { return a.first > b.first; });
+  std::vector<arch::Architecture> result;
+  for (const auto& [score, row] : found) result.push_back(*row->architecture);
+  return result;
 }
 
 MeasureSummary summarise_set(const LatencySet& set) {
@@ -174,6 +208,52 @@ MeasureSummary summarise_set(const LatencySet& set) {
   return summary;
 }
 
+/// What the end of a session has to know of its beginning.
+struct Session {
+  double begin_ms = 0;
+  int first_row = 0;
+  int number = 0;
+  bool own_reference = false;  ///< not one that was taken over or belongs to earlier sessions
+};
+
+/// Settles the reference times and visits again what was disturbed.
+void finish_session(const MeasureOptions& options, const Session& session, Measurer* measurer,
+                    LineJournal* journal, LatencySet* set) {
+  // One look at the beginning is no reference: the whole session's is.
+  const auto update_reference = [&] {
+    const std::optional<Anchors> observed = observed_reference(*set);
+    if (!session.own_reference || !observed) return;
+    set->anchors = observed;
+    journal->append(reference_to_json(*observed, utc_timestamp()).dump());
+  };
+  update_reference();
+  const double first_pass_ms = wall_ms() - session.begin_ms;
+  const double allowed_ms = first_pass_ms + std::max(kRevisitShare * first_pass_ms, kRevisitMs);
+  const auto time_is_up = [&] {
+    const double spent_ms = wall_ms() - session.begin_ms;
+    return spent_ms > allowed_ms ||
+           (options.max_minutes > 0 && spent_ms > 60'000 * options.max_minutes);
+  };
+  const bool measured = static_cast<int>(set->rows.size()) > session.first_row;
+  for (int visit = 0; measured && visit < kMostRevisits && !time_is_up(); ++visit) {
+    const auto again = disturbed(*set, options.precision_percent);
+    if (again.empty()) break;
+    Progress progress(str("measure ", set->device, " again"), again.size(), "architectures");
+    for (size_t i = 0; i < again.size() && !time_is_up(); ++i) {
+      throw_if_stopped();
+      LatencyRow row = measurer->measure(again[i]);
+      row.session = session.number;
+      journal->append(row_to_json(row).dump());
+      set->rows.push_back(std::move(row));
+      progress.update(i + 1);
+    }
+    progress.finish("those measured while the device was slow");
+    set->merge_visits();
+    update_reference();
+  }
+  set->apply_reference();
+}
+
 }  // namespace
 
 MeasureSummary measure_latency(const Device& device, const arch::SearchSpace& space,
@@ -183,7 +263,7 @@ MeasureSummary measure_latency(const Device& device, const arch::SearchSpace& sp
   const FileLock lock(path.string() + ".lock");
   LatencySet set = open_set(device, space, options, path);
   const bool fresh = !fs::exists(path);
-  Measurer measurer(device, space.options(), options, *set.anchor);
+  Measurer measurer(device, space.options(), options, *set.anchors);
   // Connecting comes first: a device that cannot be reached leaves no file behind.
   const AgentHello hello = measurer.hello();
   log_info("latency", str("device ", device.name, ": ", hello.machine, ", ", hello.isa, ", ",
@@ -192,15 +272,17 @@ MeasureSummary measure_latency(const Device& device, const arch::SearchSpace& sp
   check_same_machine(set, device, hello);
   LineJournal journal(path);
   if (fresh) journal.append(header_to_json(set).dump());
-  const double anchor_now_ms = measurer.measure_reference_ms();
-  const double former_ms = former_reference_ms(options, set, device, hello);
-  if (!(set.reference_anchor_ms > 0)) {
-    set.reference_anchor_ms = former_ms > 0 ? former_ms : anchor_now_ms;
-    journal.append(reference_to_json(set.reference_anchor_ms, utc_timestamp()).dump());
+  const Anchors now = measurer.measure_reference();
+  const std::optional<Anchors> former = former_reference(options, set, device, hello);
+  if (!(set.anchors->large_ms > 0)) {
+    set.anchors = former ? *former : now;
+    journal.append(reference_to_json(*set.anchors, utc_timestamp()).dump());
   }
+  measurer.set_anchors(*set.anchors);
   log_info("latency",
-           str("anchor network: ", fixed(anchor_now_ms, 2), " ms now, reference ",
-               fixed(set.reference_anchor_ms, 2), " ms; every measurement is its ratio to it"));
+           str("anchor networks: ", fixed(now.small_ms, 2), " and ", fixed(now.large_ms, 2),
+               " ms now, reference ", fixed(set.anchors->small_ms, 2), " and ",
+               fixed(set.anchors->large_ms, 2), " ms"));
 
   MeasureOptions limits = options;
   const int first_row = static_cast<int>(set.rows.size());
@@ -208,7 +290,7 @@ MeasureSummary measure_latency(const Device& device, const arch::SearchSpace& sp
   if (options.max_minutes > 0 && options.samples > first_row) {
     limits.sample_limit_ms = 60'000 * options.max_minutes / (options.samples - first_row);
   } else {
-    limits.sample_limit_ms = std::max(options.sample_limit_ms, kSlowRuns * 2 * anchor_now_ms);
+    limits.sample_limit_ms = std::max(options.sample_limit_ms, kSlowRuns * 2 * now.large_ms);
   }
   measurer.set_sample_limit_ms(limits.sample_limit_ms);
   const Design design(space, options);
@@ -225,49 +307,48 @@ MeasureSummary measure_latency(const Device& device, const arch::SearchSpace& sp
     if (outcome.stopped_early) break;
     const std::optional<arch::Architecture> next = design.next(set);
     if (!next) break;
-    LatencyRow row = measurer.measure(*next, set.reference_anchor_ms);
+    LatencyRow row = measurer.measure(*next);
     row.session = session;
     journal.append(row_to_json(row).dump());
-    progress.update(set.rows.size() + 1,
-                    str(fixed(row.total_ms, 2), " ms +-", fixed(row.error_percent, 1), " %, wall ",
-                        fixed(row.wall_total.mean, 2), " ms"));
     set.rows.push_back(std::move(row));
+    set.apply_reference();
+    const LatencyRow& last = set.rows.back();
+    progress.update(set.rows.size(),
+                    str(fixed(last.total_ms, 2), " ms +-", fixed(last.error_percent, 1),
+                        " %, wall ", fixed(last.wall_total.mean, 2), " ms"));
   }
-  // A set begun while the machine was busy: its reference comes down when quieter times are seen;
-  // not one that was taken over, which would no longer be in the former set's milliseconds.
-  const double observed_ms = observed_reference_ms(set);
-  if (former_ms == 0 && observed_ms > 0 && observed_ms < kQuieter * set.reference_anchor_ms) {
-    journal.append(reference_to_json(observed_ms, utc_timestamp()).dump());
-    log_info("latency", str("the anchor's reference time is now ", fixed(observed_ms, 2),
-                            " ms, the quietest seen"));
-  }
+  progress.finish(str("median error ", fixed(summarise_set(set).median_error_percent, 2), " %"));
+  finish_session(options, {begin_ms, first_row, session, fresh && !former}, &measurer, &journal,
+                 &set);
   MeasureSummary summary = summarise_set(set);
   summary.stopped_early = outcome.stopped_early;
   summary.out_of_time = outcome.out_of_time;
   summary.measured = summary.rows - first_row;
   summary.seconds = (wall_ms() - begin_ms) / 1000;
-  progress.finish(str("median error ", fixed(summary.median_error_percent, 2), " %"));
   return summary;
 }
 
 std::vector<LatencyRow> measure_architectures(
     const Device& device, const arch::SearchSpace& space, const MeasureOptions& options,
     const LatencySet& set, const std::vector<arch::Architecture>& architectures) {
-  HAT_CHECK(set.anchor && set.reference_anchor_ms > 0, ErrorKind::kConfig,
+  HAT_CHECK(set.anchors && set.anchors->large_ms > 0, ErrorKind::kConfig,
             str("device '", device.name, "' has no measurements of its own to compare with"),
             str("run 'hat measure-latency --device ", device.name, "' first"));
   MeasureOptions own = options;
   own.workload = set.workload;
-  Measurer measurer(device, space.options(), own, *set.anchor);
+  Measurer measurer(device, space.options(), own, *set.anchors);
   check_same_machine(set, device, measurer.hello());
   measurer.set_sample_limit_ms(
-      std::max(options.sample_limit_ms, kSlowRuns * 2 * set.reference_anchor_ms));
-  std::vector<LatencyRow> rows;
+      std::max(options.sample_limit_ms, kSlowRuns * 2 * set.anchors->large_ms));
+  LatencySet measured;
+  measured.anchors = set.anchors;
+  measured.workload = set.workload;
   for (const arch::Architecture& architecture : architectures) {
     throw_if_stopped();
-    rows.push_back(measurer.measure(architecture, set.reference_anchor_ms));
+    measured.rows.push_back(measurer.measure(architecture));
   }
-  return rows;
+  measured.apply_reference();
+  return measured.rows;
 }
 
 LatencySet import_latency_set(const fs::path& csv, const Device& device, const fs::path& path) {

@@ -16,8 +16,16 @@ namespace {
 
 constexpr int kConnectAttempts = 3;
 constexpr int kFirstRuns = 8;
+// More at once where they are short: every request costs the building of a network.
+constexpr double kFirstRunsMs = 150;
+constexpr int kMostFirstRuns = 60;
+constexpr int kMostRunsAtOnce = 300;  // a reply is one line of bounded length
 constexpr int kLeastRuns = 5;
+// A shorter look at a shared machine may fall into one of its busy moments altogether.
+constexpr double kLeastMs = 1000;
 constexpr int kMostRequests = 4;
+// Most of the time goes to the network: the anchors are known from all rows together.
+constexpr int kAnchorEvery = 4;
 constexpr int kReferenceRuns = 40;
 constexpr double kReferenceLimitMs = 4000;
 constexpr double kLongestRequestMs = 600'000;  // the protocol's bound
@@ -30,37 +38,39 @@ bool use_cpu_time(const Device& device, const MeasureReply& reply) {
          std::all_of(cpu.begin(), cpu.end(), [](double ms) { return ms > 0; });
 }
 
+}  // namespace
+
 /// All requests that were made for one architecture.
-struct Collected {
-  RunTimes runs;
-  Ratios ratios;
-  std::vector<double> anchor_wall, anchor_cpu;
+struct Measurer::Collected {
+  bool cpu = false;
+  RunTimes runs, small, large;
   double energy_j = 0;
   MeasureReply last;
 
-  void add(const MeasureReply& reply, bool cpu) {
+  void add(const MeasureReply& reply) {
+    const auto same_pieces = [](const RunTimes& a, const RunTimes& b) {
+      return a.size() == 0 || a.piece_ms[0].size() == b.piece_ms[0].size();
+    };
+    HAT_CHECK(same_pieces(runs, reply.runs) && same_pieces(small, reply.anchors[0]) &&
+                  same_pieces(large, reply.anchors[1]),
+              ErrorKind::kData, "the device cuts equal runs into unequal pieces",
+              "use this version's hat-run on the device");
     append(reply.runs, &runs);
-    const Ratios more = anchor_ratios(reply, cpu);
-    ratios.total.insert(ratios.total.end(), more.total.begin(), more.total.end());
-    ratios.encoder.insert(ratios.encoder.end(), more.encoder.begin(), more.encoder.end());
-    ratios.decoder.insert(ratios.decoder.end(), more.decoder.begin(), more.decoder.end());
-    anchor_wall.insert(anchor_wall.end(), reply.anchor.total_ms.begin(),
-                       reply.anchor.total_ms.end());
-    anchor_cpu.insert(anchor_cpu.end(), reply.anchor.total_cpu_ms.begin(),
-                      reply.anchor.total_cpu_ms.end());
+    append(reply.anchors[0], &small);
+    append(reply.anchors[1], &large);
     energy_j += reply.energy_j;
     last = reply;
   }
 };
 
-/// How many more runs bring the standard error to the asked precision; 0 when it is there.
-int runs_needed(const Ratios& ratios, double trim, double precision_percent) {
-  const Estimate estimate = trimmed_estimate(ratios.total, trim);
-  const double error_percent = 100 * estimate.standard_error / estimate.mean;
-  if (error_percent <= precision_percent) return 0;
-  const double n = static_cast<double>(ratios.total.size());
+namespace {
+
+/// How many more of `n` runs bring the standard error to the asked precision; 0 when it is there.
+int runs_needed(const QuietTime& quiet, size_t n, double precision_percent) {
+  const double error_percent = 100 * quiet.error_ms / quiet.total_ms;
+  if (!(error_percent > precision_percent)) return 0;
   const double factor = error_percent / precision_percent;
-  return static_cast<int>(std::ceil(std::min(n * (factor * factor - 1), 1e4)));
+  return static_cast<int>(std::ceil(std::min(static_cast<double>(n) * (factor * factor - 1), 1e4)));
 }
 
 }  // namespace
@@ -72,8 +82,8 @@ std::unique_ptr<AgentClient> connect(const Device& device) {
 }
 
 Measurer::Measurer(const Device& device, const arch::ModelOptions& model_options,
-                   const MeasureOptions& options, const arch::Architecture& anchor)
-    : device_(device), model_options_(model_options), options_(options), anchor_(anchor) {}
+                   const MeasureOptions& options, const Anchors& anchors)
+    : device_(device), model_options_(model_options), options_(options), anchors_(anchors) {}
 
 Measurer::~Measurer() = default;
 
@@ -82,8 +92,9 @@ const AgentHello& Measurer::hello() {
   return agent_->hello();
 }
 
-MeasureReply Measurer::request(const arch::Architecture& architecture, int repetitions,
-                               double limit_ms, bool with_anchor) {
+MeasureReply Measurer::request(const arch::Architecture& architecture,
+                               const std::vector<arch::Architecture>& anchors, int repetitions,
+                               double limit_ms) {
   MeasureRequest message;
   message.architecture = architecture;
   message.options = model_options_;
@@ -94,7 +105,8 @@ MeasureReply Measurer::request(const arch::Architecture& architecture, int repet
   message.repetitions = repetitions;
   message.time_limit_ms = std::clamp(limit_ms, 100.0, kLongestRequestMs);
   message.shortlist = device_.shortlist;
-  if (with_anchor) message.anchor = anchor_;
+  message.anchors = anchors;
+  message.anchor_every = kAnchorEvery;
   for (int attempt = 1;; ++attempt) {
     try {
       if (!agent_) agent_ = connect(device_);
@@ -108,57 +120,76 @@ MeasureReply Measurer::request(const arch::Architecture& architecture, int repet
   }
 }
 
-double Measurer::measure_reference_ms() {
-  const MeasureReply reply = request(anchor_, kReferenceRuns, kReferenceLimitMs, false);
-  return quantile(use_cpu_time(device_, reply) ? reply.runs.total_cpu_ms : reply.runs.total_ms,
-                  0.25);
+Anchors Measurer::measure_reference() {
+  const MeasureReply reply =
+      request(anchors_.large, {anchors_.small}, kReferenceRuns, kReferenceLimitMs);
+  const bool cpu = use_cpu_time(device_, reply);
+  Anchors quiet = anchors_;
+  quiet.small_ms = quiet_time(reply.anchors[0], cpu).total_ms;
+  quiet.large_ms = quiet_time(reply.runs, cpu).total_ms;
+  HAT_CHECK(quiet.small_ms > 0 && quiet.large_ms > 0, ErrorKind::kData,
+            str("device '", device_.name, "': its times are zero"),
+            "its clock is too coarse: use larger networks or longer sentences");
+  return quiet;
 }
 
-LatencyRow Measurer::measure(const arch::Architecture& architecture, double reference_ms) {
+LatencyRow Measurer::measure(const arch::Architecture& architecture) {
   const double begin_ms = wall_ms();
+  const std::vector<arch::Architecture> anchors = {anchors_.small, anchors_.large};
+  // Anchors and the network, which takes as long as the larger of them or so.
+  const double block_ms = anchors_.small_ms + (1 + kAnchorEvery) * anchors_.large_ms;
+  const double fitting = block_ms > 0 ? kAnchorEvery * kFirstRunsMs / block_ms : 0;
+  const int first =
+      std::min(static_cast<int>(std::clamp<double>(fitting, kFirstRuns, kMostFirstRuns)),
+               options_.repetitions);
+  MeasureReply reply = request(architecture, anchors, first, options_.sample_limit_ms);
   Collected all;
-  const int first = std::min(kFirstRuns, options_.repetitions);
-  MeasureReply reply = request(architecture, first, options_.sample_limit_ms, true);
-  const bool cpu = use_cpu_time(device_, reply);
-  all.add(reply, cpu);
+  all.cpu = use_cpu_time(device_, reply);
+  all.add(reply);
   for (int requests = 1; requests < kMostRequests; ++requests) {
     throw_if_stopped();
     const int done = static_cast<int>(all.runs.size());
-    const double pair_ms = mean(all.runs.total_ms) + mean(all.anchor_wall);
-    const double left_ms = options_.sample_limit_ms - (wall_ms() - begin_ms) - reply.build_ms;
-    int wanted = std::max(runs_needed(all.ratios, options_.trim, options_.precision_percent),
-                          kLeastRuns - done);
-    wanted = std::min(wanted, options_.repetitions - done);
-    // Five runs are made whatever they take; more only while there is time.
+    const double run_ms = mean(all.runs.total_ms) +
+                          (mean(all.small.total_ms) + mean(all.large.total_ms)) / kAnchorEvery;
+    const double spent_ms = wall_ms() - begin_ms;
+    const double left_ms = options_.sample_limit_ms - spent_ms - reply.build_ms;
+    const int wanted_for_time = static_cast<int>(std::max(kLeastMs - spent_ms, 0.0) / run_ms);
+    int wanted = std::max(
+        {runs_needed(quiet_time(all.runs, all.cpu), all.runs.size(), options_.precision_percent),
+         wanted_for_time, kLeastRuns - done});
+    wanted = std::min({wanted, options_.repetitions - done, kMostRunsAtOnce});
+    // Some runs are made whatever they take; more only while there is time.
     const int affordable =
-        std::max(static_cast<int>(std::max(left_ms, 0.0) / pair_ms), kLeastRuns - done);
+        std::max(static_cast<int>(std::max(left_ms, 0.0) / run_ms), kLeastRuns - done);
     wanted = std::min(wanted, affordable);
     if (wanted < 1) break;
-    const double limit_ms = reply.build_ms + (wanted + 5) * 2 * pair_ms + 500;
-    reply = request(architecture, wanted, limit_ms, true);
-    all.add(reply, cpu);
+    const double limit_ms = reply.build_ms + (wanted + 5) * 2 * run_ms + 500;
+    reply = request(architecture, anchors, wanted, limit_ms);
+    all.add(reply);
   }
-  HAT_CHECK(!all.ratios.total.empty(), ErrorKind::kData,
-            str("device '", device_.name, "': no run has an anchor run beside it"),
-            "use this version's hat-run on the device");
+  return make_row(architecture, all);
+}
 
+LatencyRow Measurer::make_row(const arch::Architecture& architecture, const Collected& all) {
   LatencyRow row;
   row.architecture = architecture;
   row.totals = arch::layer_totals(architecture);
-  const Estimate total = trimmed_estimate(all.ratios.total, options_.trim);
-  row.total_ratio = total.mean;
-  row.error_percent = 100 * total.standard_error / total.mean;
-  row.encoder_ratio = trimmed_estimate(all.ratios.encoder, options_.trim).mean;
-  row.decoder_ratio = trimmed_estimate(all.ratios.decoder, options_.trim).mean;
-  row.total_ms = row.total_ratio * reference_ms;
-  row.encoder_ms = row.encoder_ratio * reference_ms;
-  row.decoder_ms = row.decoder_ratio * reference_ms;
+  const QuietTime quiet = quiet_time(all.runs, all.cpu);
+  row.quiet_ms = row.total_ms = quiet.total_ms;
+  row.quiet_encoder_ms = row.encoder_ms = quiet.encoder_ms;
+  row.decoder_ms = row.total_ms - row.encoder_ms;
+  row.error_percent = 100 * quiet.error_ms / quiet.total_ms;
+  row.small_anchor_ms = quiet_time(all.small, all.cpu).total_ms;
+  row.large_anchor_ms = quiet_time(all.large, all.cpu).total_ms;
+  HAT_CHECK(row.quiet_ms > 0 && row.small_anchor_ms > 0 && row.large_anchor_ms > 0,
+            ErrorKind::kData, str("device '", device_.name, "': its times are zero"),
+            "its clock is too coarse: use larger networks or longer sentences");
   row.wall_total = summarise(all.runs.total_ms, options_.trim);
   row.wall_encoder = summarise(all.runs.encoder_ms, options_.trim);
   row.wall_decoder = summarise(all.runs.decoder_ms, options_.trim);
   row.cpu_total = summarise(all.runs.total_cpu_ms, options_.trim);
-  row.anchor_wall_ms = trimmed_mean(all.anchor_wall, options_.trim);
-  row.anchor_cpu_ms = trimmed_mean(all.anchor_cpu, options_.trim);
+  row.anchor_wall_ms = trimmed_mean(all.large.total_ms, options_.trim);
+  row.anchor_cpu_ms = trimmed_mean(all.large.total_cpu_ms, options_.trim);
   row.repetitions = static_cast<int>(all.runs.size());
   row.memory_mb = all.last.memory_bytes / 1e6;
   row.model_mb = all.last.model_bytes / 1e6;
@@ -174,7 +205,7 @@ LatencyRow Measurer::measure(const arch::Architecture& architecture, double refe
                {"engine", device_.engine},
                {"version", str(machine.version, " ", machine.commit)},
                {"governor", all.last.governor},
-               {"basis", cpu ? "cpu time over anchor" : "wall time over anchor"}};
+               {"basis", all.cpu ? "quiet cpu time" : "quiet wall time"}};
   return row;
 }
 

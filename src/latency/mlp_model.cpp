@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <numeric>
 
 #include "hat/base/error.h"
@@ -27,16 +28,48 @@ constexpr std::array<double, kInputs> kFeatureNorm = {640, 6, 2048, 6, 640, 6, 2
 #define HAT_WIDE
 #endif
 
-/// out[m][n] += a[m][k] * b[k][n], all row-major.
+using Lanes = float __attribute__((vector_size(32)));
+constexpr size_t kLanes = 8;
+constexpr size_t kTileRows = 4;
+constexpr size_t kTileColumns = 2 * kLanes;
+
+/// out[m][n] += a[m][k] * b[k][n], all row-major: tiles of four rows and two vectors stay in
+/// registers over all of k; what is left at the edges goes one by one.
 HAT_WIDE void multiply_add(const float* a, const float* b, float* out, size_t m, size_t k,
                            size_t n) {
+  const size_t tiled_rows = m / kTileRows * kTileRows;
+  const size_t tiled_columns = n / kTileColumns * kTileColumns;
+  for (size_t i = 0; i < tiled_rows; i += kTileRows) {
+    const float* a0 = a + i * k;
+    for (size_t j = 0; j < tiled_columns; j += kTileColumns) {
+      Lanes s0{}, s1{}, s2{}, s3{}, t0{}, t1{}, t2{}, t3{};
+      for (size_t p = 0; p < k; ++p) {
+        Lanes left, right;
+        std::memcpy(&left, b + p * n + j, sizeof left);
+        std::memcpy(&right, b + p * n + j + kLanes, sizeof right);
+        s0 += a0[p] * left;
+        t0 += a0[p] * right;
+        s1 += a0[k + p] * left;
+        t1 += a0[k + p] * right;
+        s2 += a0[2 * k + p] * left;
+        t2 += a0[2 * k + p] * right;
+        s3 += a0[3 * k + p] * left;
+        t3 += a0[3 * k + p] * right;
+      }
+      const Lanes sums[kTileRows][2] = {{s0, t0}, {s1, t1}, {s2, t2}, {s3, t3}};
+      for (size_t row = 0; row < kTileRows; ++row) {
+        for (size_t c = 0; c < kTileColumns; ++c) {
+          out[(i + row) * n + j + c] += sums[row][c / kLanes][c % kLanes];
+        }
+      }
+    }
+  }
   for (size_t i = 0; i < m; ++i) {
+    const size_t from = i < tiled_rows ? tiled_columns : 0;
+    if (from == n) continue;
     for (size_t p = 0; p < k; ++p) {
       const float value = a[i * k + p];
-      if (value == 0.0F) continue;  // half of the activations behind a ReLU
-      const float* b_row = b + p * n;
-      float* out_row = out + i * n;
-      for (size_t j = 0; j < n; ++j) out_row[j] += value * b_row[j];
+      for (size_t j = from; j < n; ++j) out[i * n + j] += value * b[p * n + j];
     }
   }
 }

@@ -18,11 +18,20 @@ struct Sample {
   double ms = 0;
 };
 
-/// Fixed milliseconds plus a price for every unit of each cost feature.
+/// Multiply-adds of all products that a decoder's steps make, in millions: for one workload
+/// proportional to the weights that a step streams.
+double decoder_products(const arch::CostFeatures& costs);
+
+/// Fixed milliseconds, plus a price for every unit of each cost feature, plus one for what a step
+/// streams beyond the caches: weights that fit are read from them step after step, the rest comes
+/// from memory every time. It is a sum of non-decreasing parts, so it grows with every gene.
 struct LinearModel {
   double fixed_ms = 0;
   arch::CostFeatures price_ms{};
+  double cached = 0;             ///< decoder_products() up to which the weights stay in the caches
+  double uncached_price_ms = 0;  ///< per million beyond
 
+  double uncached_ms(const arch::CostFeatures& costs) const;
   double predict(const arch::CostFeatures& costs) const;
 };
 
@@ -31,6 +40,8 @@ struct LinearFitOptions {
   std::array<bool, arch::kCostFeatureCount> allowed{};
   /// Ridge strength relative to the number of rows, on standardised columns.
   double ridge = 1e-4;
+  /// decoder_products() beyond which the weights are priced once more; 0: no such price.
+  double cached = 0;
   /// Prices of another device: their total becomes one more column, which the ridge leaves alone.
   const LinearModel* prior = nullptr;
 };

@@ -61,8 +61,9 @@ Accuracy accuracy_from_json(const config::Json& json, const std::string& origin)
 
 std::string workload_text(const arch::Workload& w) {
   return str("batch ", w.batch, ", beam ", w.beam, ", ", w.source_length, " source and ",
-             w.target_length, " target tokens, vocabulary ", w.vocabulary.source, "/",
-             w.vocabulary.target);
+             w.target_length, " target tokens",
+             w.lengths.empty() ? "" : str(" (mean of ", w.lengths.size(), " lengths)"),
+             ", vocabulary ", w.vocabulary.source, "/", w.vocabulary.target);
 }
 
 }  // namespace
@@ -85,6 +86,14 @@ double Predictor::predict_ms(const arch::Architecture& architecture) const {
   Sample sample;
   sample.costs = arch::cost_features(architecture, scope_.workload);
   if (model_->needs_averages()) sample.averages = arch::original_features(architecture);
+  return std::max(model_->predict(sample), kSmallestMs);
+}
+
+double Predictor::predict_ms(const LatencyRow& row) const {
+  if (row.architecture) return predict_ms(*row.architecture);
+  Sample sample;
+  sample.costs = arch::cost_features(row.totals, scope_.workload);
+  sample.averages = row.averages;
   return std::max(model_->predict(sample), kSmallestMs);
 }
 

@@ -35,6 +35,7 @@ namespace {
 
 constexpr size_t kFewestRows = 8;
 constexpr size_t kFewestRowsWithPrior = 4;
+constexpr size_t kFewestRowsGp = 30;  // unless it is asked for
 
 using Fit = std::function<std::unique_ptr<Model>(const std::vector<Sample>&)>;
 
@@ -71,22 +72,24 @@ std::array<bool, arch::kCostFeatureCount> allowed_features(bool all) {
   return allowed;
 }
 
-Candidate linear_candidate(bool all_features, double ridge) {
+Candidate linear_candidate(bool all_features, double ridge, double cached) {
   LinearFitOptions options;
   options.allowed = allowed_features(all_features);
   options.ridge = ridge;
-  return {str("linear ", all_features ? "all" : "main", " ridge ", ridge),
+  options.cached = cached;
+  return {str("linear ", all_features ? "all" : "main", " ridge ", ridge, " cached ", cached),
           [options](const std::vector<Sample>& samples) {
             return make_linear_model(fit_linear(samples, options));
           }};
 }
 
-Candidate gp_candidate(double length_scale, double noise_share) {
+Candidate gp_candidate(double length_scale, double noise_share, double cached) {
   GpFitOptions options;
   options.linear.allowed = allowed_features(true);
+  options.linear.cached = cached;
   options.length_scale = length_scale;
   options.noise_share = noise_share;
-  return {str("gp length ", length_scale, " noise ", noise_share),
+  return {str("gp length ", length_scale, " noise ", noise_share, " cached ", cached),
           [options](const std::vector<Sample>& samples) { return fit_gp(samples, options); }};
 }
 
@@ -99,39 +102,6 @@ Candidate transfer_candidate(const LinearModel& prior, double ridge) {
             with_prior.prior = &prior;
             return make_linear_model(fit_linear(samples, with_prior));
           }};
-}
-
-/// Candidates from the plainest to the freest, in the order in which ties are decided.
-std::vector<Candidate> make_candidates(const TrainOptions& options, size_t rows,
-                                       const LatencySet& set) {
-  std::vector<Candidate> candidates;
-  if (options.prior != nullptr) {
-    const LinearModel prior = PredictorTrainer::rescaled(*options.prior, set.workload);
-    for (const double ridge : {10.0, 1.0, 1e-1, 1e-2}) {
-      candidates.push_back(transfer_candidate(prior, ridge));
-    }
-  }
-  const bool wants_linear = options.kind == "auto" || options.kind == "linear";
-  if (wants_linear && rows >= kFewestRows) {
-    for (const bool all : {false, true}) {
-      for (const double ridge : {1e-3, 1e-5}) candidates.push_back(linear_candidate(all, ridge));
-    }
-  }
-  const bool wants_gp = options.kind == "gp" || (options.kind == "auto" && rows >= 30);
-  if (wants_gp) {
-    for (const double length : {1.0, 2.0}) {
-      for (const double noise : {1.0, 0.1, 0.01}) {
-        candidates.push_back(gp_candidate(length, noise));
-      }
-    }
-  }
-  if (options.kind == "mlp") {
-    const uint64_t seed = options.seed;
-    candidates.push_back({"mlp", [seed](const std::vector<Sample>& samples) {
-                            return fit_mlp(samples, MlpFitOptions{.seed = seed});
-                          }});
-  }
-  return candidates;
 }
 
 /// Fold of each row; the same number of rows in each, give or take one.
@@ -169,6 +139,91 @@ void cross_validate(const std::vector<Sample>& samples, const std::vector<int>& 
   candidate->standard_error = standard_deviation(errors) / std::sqrt(static_cast<double>(n));
 }
 
+/// What a step may stream before it leaves the caches, to be tried: between the cheapest and the
+/// dearest of the rows.
+std::vector<double> cache_sizes(const std::vector<Sample>& samples) {
+  std::vector<double> products;
+  for (const Sample& sample : samples) products.push_back(decoder_products(sample.costs));
+  std::vector<double> sizes;
+  for (const double q : {0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85}) {
+    const double size = quantile(products, q);
+    if (sizes.empty() || size > sizes.back()) sizes.push_back(size);
+  }
+  return sizes;
+}
+
+/// Makes candidates from the plainest to the freest, in the order in which ties are decided, and
+/// cross-validates them.
+class Candidates {
+ public:
+  Candidates(const std::vector<Sample>& samples, const TrainOptions& options)
+      : samples_(samples),
+        options_(options),
+        folds_(std::min(options.folds, static_cast<int>(samples.size()))),
+        fold_of_(random_folds(samples.size(), folds_, options.seed)) {}
+
+  std::vector<Candidate> take() { return std::move(list_); }
+
+  void add_transfer(const LinearModel& prior) {
+    for (const double ridge : {10.0, 1.0, 1e-1, 1e-2}) add(transfer_candidate(prior, ridge));
+  }
+
+  void add_linear() {
+    for (const bool all : {false, true}) {
+      for (const double ridge : {1e-3, 1e-5}) add(linear_candidate(all, ridge, 0));
+    }
+    for (const bool all : {false, true}) {
+      for (const double size : cache_sizes(samples_)) add(linear_candidate(all, 1e-3, size));
+    }
+  }
+
+  void add_gp() {
+    const double size = best_cache_size();
+    for (const double length : {1.0, 2.0}) {
+      for (const double noise : {1.0, 0.1, 0.01}) add(gp_candidate(length, noise, size));
+    }
+  }
+
+  void add_mlp() {
+    const uint64_t seed = options_.seed;
+    add({"mlp", [seed](const std::vector<Sample>& samples) {
+           return fit_mlp(samples, MlpFitOptions{.seed = seed});
+         }});
+  }
+
+ private:
+  void add(Candidate candidate) {
+    cross_validate(samples_, fold_of_, folds_, &candidate);
+    list_.push_back(std::move(candidate));
+  }
+
+  /// The size at which linear models do best; 0 when they do best without.
+  double best_cache_size() const {
+    double best = 0;
+    double mape = cross_validated(0);
+    for (const double size : cache_sizes(samples_)) {
+      const double candidate = cross_validated(size);
+      if (candidate < mape) {
+        mape = candidate;
+        best = size;
+      }
+    }
+    return best;
+  }
+
+  double cross_validated(double cached) const {
+    Candidate candidate = linear_candidate(true, 1e-3, cached);
+    cross_validate(samples_, fold_of_, folds_, &candidate);
+    return candidate.mape;
+  }
+
+  const std::vector<Sample>& samples_;
+  const TrainOptions& options_;
+  int folds_;
+  std::vector<int> fold_of_;
+  std::vector<Candidate> list_;
+};
+
 /// The plainest candidate within a quarter of a standard error of the best: differences below that
 /// are luck, and freer models pay for luck on new rows.
 const Candidate& choose(const std::vector<Candidate>& candidates) {
@@ -179,6 +234,33 @@ const Candidate& choose(const std::vector<Candidate>& candidates) {
     if (candidate.mape <= best.mape + 0.25 * best.standard_error) return candidate;
   }
   return best;
+}
+
+/// The best of each kind; the first word of a candidate's name is its kind.
+std::vector<KindReport> report_kinds(const std::vector<Candidate>& candidates,
+                                     const std::vector<double>& measured) {
+  std::vector<const Candidate*> best;
+  const auto kind_of = [](const Candidate& candidate) {
+    return candidate.name.substr(0, candidate.name.find(' '));
+  };
+  for (const Candidate& candidate : candidates) {
+    const auto same = std::find_if(best.begin(), best.end(), [&](const Candidate* other) {
+      return kind_of(*other) == kind_of(candidate);
+    });
+    if (same == best.end()) {
+      best.push_back(&candidate);
+    } else if (candidate.mape < (*same)->mape) {
+      *same = &candidate;
+    }
+  }
+  std::vector<KindReport> report;
+  for (const Candidate* candidate : best) {
+    const std::string kind = kind_of(*candidate);
+    report.push_back({kind,
+                      candidate->name.substr(std::min(kind.size() + 1, candidate->name.size())),
+                      accuracy(candidate->predicted, measured)});
+  }
+  return report;
 }
 
 }  // namespace
@@ -199,6 +281,9 @@ LinearModel PredictorTrainer::rescaled(const Predictor& prior, const arch::Workl
   for (size_t f = 0; f < here.size(); ++f) {
     if (here[f] > 0) result.price_ms[f] *= there[f] / here[f];
   }
+  const double scale = decoder_products(there) / decoder_products(here);
+  result.cached /= scale;
+  result.uncached_price_ms *= scale;
   return result;
 }
 
@@ -214,15 +299,24 @@ Predictor PredictorTrainer::train(const LatencySet& set, std::vector<int> rows,
             "measure more architectures with 'hat measure-latency', or start from another "
             "device's predictor with --prior");
   const std::vector<Sample> samples = make_samples(set, rows, options.kind == "mlp");
-  std::vector<Candidate> candidates = make_candidates(options, rows.size(), set);
-  HAT_CHECK(!candidates.empty(), ErrorKind::kUsage,
+  const auto wants = [&](const char* kind) {
+    return options.kind == kind || (options.kind == "auto" && std::string(kind) != "mlp");
+  };
+  HAT_CHECK(wants("linear") || wants("gp") || wants("mlp"), ErrorKind::kUsage,
             str("unknown predictor '", options.kind, "'",
                 did_you_mean(options.kind, {"auto", "linear", "gp", "mlp"})),
             "one of auto, linear, gp, mlp");
-  const int folds = std::min(options.folds, static_cast<int>(rows.size()));
-  const std::vector<int> fold_of = random_folds(rows.size(), folds, options.seed);
-  for (Candidate& candidate : candidates) cross_validate(samples, fold_of, folds, &candidate);
+  Candidates made(samples, options);
+  if (options.prior != nullptr) made.add_transfer(rescaled(*options.prior, set.workload));
+  if (wants("linear") && rows.size() >= kFewestRows) made.add_linear();
+  if (wants("gp") && (options.kind == "gp" || rows.size() >= kFewestRowsGp)) made.add_gp();
+  if (wants("mlp")) made.add_mlp();
+  const std::vector<Candidate> candidates = made.take();
   const Candidate& chosen = choose(candidates);
+
+  std::vector<double> measured;
+  for (const Sample& sample : samples) measured.push_back(sample.ms);
+  if (options.report != nullptr) *options.report = report_kinds(candidates, measured);
 
   Predictor predictor;
   predictor.model_ = chosen.fit(samples);
@@ -233,9 +327,7 @@ Predictor PredictorTrainer::train(const LatencySet& set, std::vector<int> rows,
   predictor.scope_.workload = set.workload;
   predictor.scope_.imported = set.imported;
   predictor.scope_.imported_from = set.imported_from;
-  std::vector<double> measured;
   for (size_t i = 0; i < samples.size(); ++i) {
-    measured.push_back(samples[i].ms);
     predictor.calibration_.push_back(samples[i].ms / chosen.predicted[i]);
   }
   std::sort(predictor.calibration_.begin(), predictor.calibration_.end());

@@ -108,9 +108,10 @@ class Extreme {
 
 }  // namespace
 
-// Prices are not negative and every cost grows with every layer's totals, so for an additive model
-// each gene of a layer has its best choice whatever the others are, the same in all layers: going
-// through the genes one by one is exact for each combination of the whole network's genes.
+// Prices are not negative and every cost grows with every layer's totals, so an additive model (the
+// price of what leaves the caches included) grows with every gene of a layer: each has its best
+// choice whatever the others are, the same in all layers, and going through the genes one by one is
+// exact for each combination of the whole network's genes.
 Reachable Predictor::reachable(const arch::SearchSpace& space) const {
   Reachable result;
   result.fastest = Extreme(*this, space, 1.0).find();
@@ -135,6 +136,9 @@ std::vector<Contribution> Predictor::explain(const arch::Architecture& architect
       parts.push_back({arch::cost_feature_list()[f].name, ms});
       sum += ms;
     }
+    const double uncached = linear->uncached_ms(costs);
+    if (uncached > 0) parts.push_back({"decoder weights beyond the caches", uncached});
+    sum += uncached;
   }
   if (!model_->additive()) parts.push_back({"not additive", total - sum});
   return parts;

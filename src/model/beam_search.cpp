@@ -76,10 +76,14 @@ class Search {
 
   std::vector<std::vector<Hypothesis>> run(const std::vector<std::vector<int32_t>>& sources) {
     start(sources);
+    if (options_.after_piece) options_.after_piece();
     std::vector<std::vector<Hypothesis>> results(sources.size());
     int longest = 0;
     for (const Sentence& s : sentences_) longest = std::max(longest, s.max_length);
-    for (int step = 0; step <= longest && !sentences_.empty(); ++step) advance(step, &results);
+    for (int step = 0; step <= longest && !sentences_.empty(); ++step) {
+      advance(step, &results);
+      if (options_.after_piece) options_.after_piece();
+    }
     HAT_DCHECK(sentences_.empty());
     return results;
   }

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
 #include "hat/arch/cost.h"
+#include "hat/arch/cost_features.h"
+#include "hat/base/error.h"
 #include "hat/config/json.h"
 #include "testing/shared_data.h"
 
@@ -55,6 +57,32 @@ TEST(Counting, SmallNetworkByHand) {
                       + 2 * 4 + 2 * 2                       // its attention
                       + 6 * 100;                            // output
   EXPECT_DOUBLE_EQ(flops_decoding(a, w), 2 * macs);
+}
+
+TEST(Counting, ADistributionOfLengthsIsTheMeanOverIt) {
+  const SearchSpace space = SearchSpace::load(kSpaces / "small.json");
+  const Architecture a = space.middle();
+  const Workload shorter{1, 5, 10, 12, {1000, 1000}};
+  const Workload longer{1, 5, 30, 40, {1000, 1000}};
+  const Workload both = with_lengths(shorter, {{10, 12}, {30, 40}});
+  EXPECT_EQ(both.source_length, 20);
+  EXPECT_EQ(both.target_length, 26);
+  EXPECT_EQ(both.longest(), (SentenceLength{30, 40}));
+  EXPECT_DOUBLE_EQ(flops_decoding(a, both),
+                   (flops_decoding(a, shorter) + flops_decoding(a, longer)) / 2);
+  const CostFeatures x = cost_features(a, shorter);
+  const CostFeatures y = cost_features(a, longer);
+  const CostFeatures z = cost_features(a, both);
+  for (size_t f = 0; f < z.size(); ++f) EXPECT_NEAR(z[f], (x[f] + y[f]) / 2, 1e-12 * z[f]);
+  EXPECT_EQ(workload_from_json(config::Json::parse(to_json(both).dump()), "test"), both);
+  EXPECT_FALSE(to_json(shorter).contains("lengths"));
+  for (const char* wrong : {"[]", "[[1]]", "[[0, 3]]", "[3]", "{}", "[[1, 2.5]]", "[[5, 5000]]",
+                            "[[1,1],[1,1],[1,1],[1,1],[1,1],[1,1],[1,1],[1,1],[1,1],[1,1],[1,1],"
+                            "[1,1],[1,1],[1,1],[1,1],[1,1],[1,1]]"}) {
+    config::Json json = config::Json::parse(to_json(shorter).dump());
+    json["lengths"] = config::Json::parse(wrong);
+    EXPECT_THROW(workload_from_json(json, "test"), Error) << wrong;
+  }
 }
 
 TEST(Counting, SpacesOfTheOriginal) {

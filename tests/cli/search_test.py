@@ -294,19 +294,22 @@ class SearchTest(program.ProgramTest):
         self.refused(2, "search", "--check-budgets", "0")
 
     def write_energies(self, energy_j):
-        header = {"type": "latency set", "version": 1, "device": "local", "imported": False, "imported_from": ""}
-        header |= {"space_id": "", "precision": "int8", "anchor": SUPER}
+        header = {"type": "latency set", "version": 2, "device": "local", "imported": False, "imported_from": ""}
+        header |= {"space_id": "", "precision": "int8", "small_anchor": SUPER, "large_anchor": SUPER}
         header["workload"] = {"batch": 1, "beam": 5, "source_length": 10, "target_length": 10}
         header["workload"] |= {"source_vocabulary": 500, "target_vocabulary": 500}
-        lines = [header, {"type": "reference", "anchor_ms": 2.0, "time": "2026-01-01T00:00:00Z"}]
+        reference = {"type": "reference", "small_anchor_ms": 2.0, "large_anchor_ms": 2.0}
+        lines = [header, reference | {"time": "2026-01-01T00:00:00Z"}]
         for i in range(24):
             a = json.loads(json.dumps(SUPER))
             a["decoder"]["layers"] = a["decoder"]["layers"][: 1 + i % 2]
             for layer in a["decoder"]["layers"] + a["encoder"]["layers"]:
                 layer["ffn_dim"] = 128 + 64 * (i % 3)
+            a["encoder"]["layers"][0]["ffn_dim"] += i // 6  # each network once
             times = {"mean": 1.0, "deviation": 0.1, "p50": 1.0, "p90": 1.0, "p99": 1.0}
             row = {"type": "row", "id": str(i), "architecture": a, "repetitions": 20}
-            row |= {"total_ratio": 1.0, "encoder_ratio": 0.1, "decoder_ratio": 0.9, "error_percent": 0.5}
+            row |= {"quiet_ms": 2.0, "quiet_encoder_ms": 0.2, "small_anchor_ms": 2.0, "large_anchor_ms": 2.0}
+            row |= {"error_percent": 0.5}
             row |= {name: times for name in ("wall_total", "wall_encoder", "wall_decoder", "cpu_total")}
             row |= {"anchor_wall_ms": 2.0, "anchor_cpu_ms": 2.0, "memory_mb": 1.0, "model_mb": 1.0}
             row |= {"energy_j": energy_j * (1 + i % 2) * (1 + 0.1 * (i % 3)), "session": 1}

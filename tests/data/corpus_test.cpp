@@ -138,6 +138,25 @@ TEST(LengthCounts, Quantiles) {
   EXPECT_EQ(counts.longest(), 1'000'000u);
 }
 
+TEST(PairLengths, GroupsAreOfEqualSize) {
+  PairLengths pairs;
+  for (size_t i = 1; i <= 100; ++i) pairs.add(i, 2 * i);
+  const auto groups = pairs.groups(4);
+  ASSERT_EQ(groups.size(), 4u);
+  EXPECT_EQ(groups[0].source, 13);  // of 1 to 25
+  EXPECT_EQ(groups[0].target, 26);
+  EXPECT_EQ(groups[3].source, 88);  // of 76 to 100
+  EXPECT_EQ(groups[3].target, 176);
+  // One length that fills several groups, and one pair for all of them.
+  PairLengths same;
+  for (int i = 0; i < 10; ++i) same.add(7, 3);
+  for (const auto& group : same.groups(5)) EXPECT_EQ(group.source, 7);
+  PairLengths one;
+  one.add(1'000'000, 4);
+  EXPECT_EQ(one.groups(5).back().target, 4);
+  EXPECT_TRUE(PairLengths().groups(5).empty());
+}
+
 TEST(Labelled, FindsTheLabelColumn) {
   TemporaryFolder folder;
   const LabelScheme first =

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "edge/small_models.h"
+#include "hat/base/error.h"
 #include "hat/base/strings.h"
 #include "hat/config/json.h"
 
@@ -43,7 +44,9 @@ TEST(Agent, GreetsWithProtocolAndMachine) {
 TEST(Agent, MeasuresWithAnAnchorInBetween) {
   Agent agent;
   Json what = request();
-  what["anchor"] = {{"architecture", what["architecture"]}, {"every", 2}};
+  what["anchors"] = Json::array(
+      {{{"architecture", what["architecture"]}}, {{"architecture", what["architecture"]}}});
+  what["anchor_every"] = 2;
   const Json reply = ask(agent, what);
   ASSERT_EQ(reply["type"], "result") << reply.dump();
   EXPECT_EQ(reply["id"], 7);
@@ -52,12 +55,90 @@ TEST(Agent, MeasuresWithAnAnchorInBetween) {
     ASSERT_EQ(reply[key].size(), 4U) << key;
     for (const double value : reply[key]) EXPECT_GE(value, 0) << key;
   }
-  EXPECT_EQ(reply["anchor"]["after"], Json::array({0, 2, 4}));
-  EXPECT_EQ(reply["anchor"]["total_ms"].size(), 3U);
-  EXPECT_EQ(reply["anchor"]["model_id"], reply["model_id"]);
+  EXPECT_EQ(reply["anchor_after"], Json::array({0, 2, 4}));
+  ASSERT_EQ(reply["anchors"].size(), 2U);
+  EXPECT_EQ(reply["anchors"][1]["total_ms"].size(), 3U);
+  EXPECT_EQ(reply["anchors"][1]["model_id"], reply["model_id"]);
   EXPECT_EQ(ask(agent, what)["model_id"], reply["model_id"]);
   what["seed"] = 2;
   EXPECT_NE(ask(agent, what)["model_id"], reply["model_id"]);
+}
+
+TEST(Agent, TellsThePiecesOfEveryRun) {
+  Agent agent;
+  Json what = request();
+  what["anchors"] = Json::array({{{"architecture", what["architecture"]}}});
+  const Json reply = ask(agent, what);
+  ASSERT_EQ(reply["piece_ms"].size(), 4U);
+  EXPECT_EQ(reply["encoder_pieces"], 1);
+  for (size_t run = 0; run < 4; ++run) {
+    ASSERT_EQ(reply["piece_cpu_ms"][run].size(), 6U);  // the encoder and five steps
+    double sum = 0;
+    for (const double ms : reply["piece_ms"][run]) sum += ms;
+    EXPECT_NEAR(sum, reply["total_ms"][run].get<double>(), 0.01);
+    EXPECT_NEAR(reply["piece_ms"][run][0], reply["encoder_ms"][run].get<double>(), 0.001);
+  }
+  EXPECT_EQ(reply["anchors"][0]["piece_ms"].size(), 5U);
+  // Many steps and many runs are told in fewer pieces: a reply is one line of bounded length.
+  what["workload"]["target_length"] = 60;
+  EXPECT_EQ(ask(agent, what)["piece_ms"][0].size(), 33U);
+  what["repetitions"] = 4000;
+  what["time_limit_ms"] = 1;
+  EXPECT_EQ(ask(agent, what)["piece_ms"][0].size(), 5U);
+}
+
+TEST(Agent, RunsADistributionOfLengths) {
+  Agent agent;
+  Json what = request();
+  what["workload"]["lengths"] = {{3, 4}, {9, 6}};
+  const Json reply = ask(agent, what);
+  ASSERT_EQ(reply["type"], "result") << reply.dump();
+  EXPECT_EQ(reply["encoder_pieces"], 2);
+  EXPECT_EQ(reply["piece_ms"][0].size(), 12U);  // two encoder runs, ten steps
+  double sum = 0;
+  for (const double ms : reply["piece_ms"][0]) sum += ms;
+  EXPECT_NEAR(sum, reply["total_ms"][0].get<double>(), 0.01);
+  what["workload"]["lengths"] = {{3, 4}, {9, 2000}};
+  EXPECT_EQ(ask(agent, what)["type"], "error");
+}
+
+/// What another runtime needs to be measured by the same agent.
+class FakeBackend : public AgentBackend {
+ public:
+  class Network : public AgentNetwork {
+   public:
+    Timing run() override {
+      Timing timing;
+      timing.encoder_ms = 1;
+      timing.decoder_ms = 2;
+      timing.piece_ms = timing.piece_cpu_ms = {1, 2};
+      return timing;
+    }
+    std::string model_id() const override { return "fake"; }
+    double model_bytes() const override { return 5; }
+  };
+  std::string program() const override { return "other"; }
+  std::string isa() const override { return "none"; }
+  std::string machine() const override { return "paper"; }
+  void check(const AgentSubject& subject) const override {
+    HAT_CHECK(subject.precision == arch::Precision::kFp32, ErrorKind::kConfig, "fp32 only");
+  }
+  std::unique_ptr<AgentNetwork> build(const AgentSubject&) override {
+    return std::make_unique<Network>();
+  }
+};
+
+TEST(Agent, ServesOtherRuntimes) {
+  Agent agent(std::make_unique<FakeBackend>());
+  const Json hello = Json::parse(agent.hello());
+  EXPECT_EQ(hello["program"], "other");
+  EXPECT_EQ(hello["machine"]["model"], "paper");
+  Json what = request();
+  EXPECT_EQ(ask(agent, what)["message"], "fp32 only");
+  what["precision"] = "fp32";
+  const Json reply = ask(agent, what);
+  EXPECT_EQ(reply["total_ms"][0], 3);
+  EXPECT_EQ(reply["piece_ms"][0], Json::array({1, 2}));
 }
 
 TEST(Agent, StopsWhenTheTimeIsUp) {
@@ -120,7 +201,12 @@ TEST(Agent, RefusesRequestsBeyondItsBounds) {
       {"/shortlist", 61},
       {"/seed", -3},
       {"/repetition", 3},
-      {"/anchor", 3},
+      {"/anchors", 3},
+      {"/anchors", Json::array()},
+      {"/anchors", Json::array({3})},
+      {"/anchors", Json::array({{{"architecture", 7}}})},
+      {"/anchors", Json::array({1, 2, 3, 4, 5})},
+      {"/anchor_every", 0},
       {"/options/activation", "tanh"},
       {"/architecture/encoder/embed_dim", 0},
       {"/architecture/encoder/embed_dim", 1 << 30},

@@ -17,7 +17,7 @@ using testing::small_architecture;
 MeasureRequest small_request() {
   MeasureRequest request;
   request.architecture = small_architecture();
-  request.anchor = small_architecture();
+  request.anchors = {small_architecture(), small_architecture()};
   request.repetitions = 6;
   request.time_limit_ms = 200;
   return request;
@@ -30,7 +30,8 @@ TEST(AgentClient, ReadsASoundReply) {
   EXPECT_EQ(agent.hello().machine, "fake");
   const MeasureReply reply = agent.measure(small_request());
   EXPECT_EQ(reply.runs.size(), 6U);
-  EXPECT_EQ(reply.anchor.size(), 7U);
+  ASSERT_EQ(reply.anchors.size(), 2U);
+  EXPECT_EQ(reply.anchors[1].size(), 7U);
   EXPECT_EQ(reply.anchor_after.back(), 6);
   EXPECT_EQ(agent.measure(small_request()).runs.size(), 6U);
 }
@@ -56,12 +57,97 @@ TEST_P(HostileAgent, IsRefusedWithinItsTimeAndNamed) {
             1000 * (device.connect_timeout_s + device.reply_timeout_s) + 8000);
 }
 
-INSTANTIATE_TEST_SUITE_P(Modes, HostileAgent,
-                         ::testing::Values("garbage", "endless", "silent", "gone", "protocol",
-                                           "no-protocol", "negative", "nan", "huge", "text",
-                                           "unequal", "too-many", "empty", "wrong-id", "no-anchor",
-                                           "anchor-places", "deep", "array", "garbage-later",
-                                           "silent-later", "endless-later", "refuse"));
+INSTANTIATE_TEST_SUITE_P(
+    Modes, HostileAgent,
+    ::testing::Values("garbage", "endless", "silent", "gone", "protocol", "no-protocol", "negative",
+                      "nan", "huge", "text", "unequal", "too-many", "empty", "wrong-id",
+                      "no-anchor", "one-anchor", "anchor-text", "anchor-places", "deep", "array",
+                      "garbage-later", "silent-later", "endless-later", "refuse", "pieces-unequal",
+                      "pieces-sum", "pieces-nan", "pieces-negative", "pieces-many",
+                      "pieces-few-runs", "pieces-encoder", "pieces-no-anchor", "pieces-missing",
+                      "pieces-no-lists"));
+
+TEST(AgentClient, LibTorchAgentsAreNotBelievedEither) {
+  if (!have_python()) GTEST_SKIP() << "needs python3";
+  for (const char* mode : {"garbage", "protocol", "nan", "endless-later", "pieces-sum", "gone"}) {
+    Device device = fake_device(mode);
+    device.engine = "libtorch";
+    device.precision = "fp32";
+    EXPECT_THROW(
+        {
+          AgentClient agent(device.command, device);
+          agent.measure(small_request());
+        },
+        Error)
+        << mode;
+  }
+}
+
+/// The words of a command reach the program as they are: no shell reads them, ours or another.
+TEST(AgentClient, NoShellReadsTheCommand) {
+  const testing::TemporaryFolder folder;
+  const fs::path touched = folder.path() / "touched";
+  Device device = fake_device("normal");
+  for (const std::string& text :
+       {str("$(touch ", touched.string(), ")"), str("; touch ", touched.string()),
+        str("`touch ", touched.string(), "`"), str("| touch ", touched.string()),
+        str("\n touch ", touched.string())}) {
+    device.command = {"echo", text};
+    EXPECT_THROW(AgentClient(device.command, device), Error);
+    EXPECT_FALSE(fs::exists(touched)) << text;
+  }
+}
+
+TEST(AgentClient, ReadsPieces) {
+  if (!have_python()) GTEST_SKIP() << "needs python3";
+  const Device device = fake_device("normal");
+  AgentClient agent(device.command, device);
+  const MeasureReply reply = agent.measure(small_request());
+  EXPECT_EQ(reply.runs.encoder_pieces, 1U);
+  ASSERT_EQ(reply.runs.piece_cpu_ms.size(), 6U);
+  ASSERT_EQ(reply.anchors[0].piece_ms.size(), 7U);
+  EXPECT_EQ(reply.anchors[0].piece_ms[6].size(), 5U);
+}
+
+/// A program of hat that ends says why: its own words reach the user, with its hint.
+TEST(AgentClient, PassesOnWhatOurProgramsSay) {
+  Device device = fake_device("normal");
+  for (const char* text : {"hat: error: no such GPU\nhat: hint: plug it in",
+                           "hat-run: error: no such GPU\nhint: plug it in"}) {
+    device.command = {"sh", "-c", "printf '%s\\n' \"$1\" >&2; exit 2", "sh", text};
+    try {
+      AgentClient(device.command, device);
+      FAIL();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.message(), "device 'fake': no such GPU");
+      EXPECT_EQ(error.hint(), "plug it in");
+    }
+  }
+}
+
+TEST(Devices, LibTorchRunsWholeNetworksInFp32) {
+  Device device;
+  device.engine = "libtorch";
+  EXPECT_THROW(check(device, "test"), Error);  // int8 is the default
+  device.precision = "fp32";
+  EXPECT_NO_THROW(check(device, "test"));
+  device.backend = "cuda";
+  EXPECT_NO_THROW(check(device, "test"));
+  device.shortlist = 100;
+  EXPECT_THROW(check(device, "test"), Error);
+  device.shortlist = 0;
+  device.engine = "edge";
+  EXPECT_THROW(check(device, "test"), Error);
+  device.engine = "libtorch";
+  device.connect = "ssh";
+  device.host = "gpu";
+  for (const char* program : {"hat-torch;reboot", "$(id)", "a b", "-x", "../x"}) {
+    device.program = program;
+    EXPECT_THROW(check(device, "test"), Error) << program;
+  }
+  device.program = "/opt/hat/bin/hat-torch";
+  EXPECT_NO_THROW(check(device, "test"));
+}
 
 TEST(AgentClient, NamesAProgramThatIsMissing) {
   Device device = fake_device("normal");

@@ -38,7 +38,7 @@ def cost_ms(arch):
     return enc, dec
 
 
-def hello(protocol=1):
+def hello(protocol=2):
     return json.dumps({"type": "hello", "protocol": protocol, "program": "fake", "version": "1", "commit": "x",
                        "machine": {"architecture": "x86-64", "model": "fake", "features": "", "isa": "scalar",
                                    "logical_cores": 1, "memory_bytes": 1e9, "page_bytes": 4096, "clock_mhz": None,
@@ -53,7 +53,7 @@ class Clock:
 
     def factor(self):
         if MODE == "unsteady":
-            self.level = min(2.0, max(0.7, self.level * (1 + 0.1 * self.rng.gauss(0, 1))))
+            self.level = min(2.0, max(0.7, self.level * (1 + 0.03 * self.rng.gauss(0, 1))))
         noise = 1 + 0.01 * self.rng.gauss(0, 1)
         return self.level * noise
 
@@ -69,7 +69,9 @@ def run_times(arch, n):
 
 def lists(enc, dec):
     total = [a + b for a, b in zip(enc, dec)]
-    return {"encoder_ms": enc, "decoder_ms": dec, "total_ms": total, "encoder_cpu_ms": enc, "decoder_cpu_ms": dec,
+    pieces = [[a] + [b / 4] * 4 for a, b in zip(enc, dec)]
+    return {"encoder_pieces": 1, "piece_ms": pieces, "piece_cpu_ms": [list(run) for run in pieces],
+            "encoder_ms": enc, "decoder_ms": dec, "total_ms": total, "encoder_cpu_ms": enc, "decoder_cpu_ms": dec,
             "total_cpu_ms": total}
 
 
@@ -78,24 +80,53 @@ def measure(request):
     reply = {"type": "result", "id": request["id"], "model_id": "m", "architecture_id": "a", "isa": "scalar",
              "threads": request["threads"], "build_ms": 1.0, "model_bytes": 1e6, "memory_bytes": 2e6,
              "stopped_by": "repetitions", "clock_mhz": None, "governor": None, "temperature_c": None}
-    runs, anchors, after = ([], []), ([], []), []
+    names = [anchor["architecture"] for anchor in request.get("anchors", [])]
+    runs, anchors, after = ([], []), [([], []) for _ in names], []
     for i in range(n + 1):
-        if "anchor" in request:
-            enc, dec = run_times(request["anchor"]["architecture"], 1)
-            anchors[0].extend(enc)
-            anchors[1].extend(dec)
+        if names and (i % request["anchor_every"] == 0 or i == n):
+            for architecture, lists_of in zip(names, anchors):
+                enc, dec = run_times(architecture, 1)
+                lists_of[0].extend(enc)
+                lists_of[1].extend(dec)
             after.append(i)
         if i < n:
             enc, dec = run_times(request["architecture"], 1)
             runs[0].extend(enc)
             runs[1].extend(dec)
     reply.update(lists(*runs))
-    if "anchor" in request:
-        reply["anchor"] = dict(lists(*anchors), model_id="m", after=after)
+    if names:
+        reply["anchor_after"] = after
+        reply["anchors"] = [dict(lists(*times), model_id="m") for times in anchors]
     return reply
 
 
+def spoil_pieces(reply):
+    pieces = reply["piece_cpu_ms"]
+    if MODE == "pieces-unequal":
+        pieces[0] = [sum(pieces[0])]
+    elif MODE == "pieces-sum":
+        pieces[0][1] += 100
+    elif MODE == "pieces-nan":
+        pieces[0][1] = float("nan")
+    elif MODE == "pieces-negative":
+        pieces[0][1] -= 2 * pieces[0][1]
+    elif MODE == "pieces-many":
+        reply["piece_ms"] = [[total / 5000] * 5000 for total in reply["total_ms"]]
+    elif MODE == "pieces-few-runs":
+        pieces.pop()
+    elif MODE == "pieces-encoder":
+        reply["encoder_pieces"] = 6
+    elif MODE == "pieces-no-anchor":
+        del reply["anchors"][0]["piece_ms"]
+    elif MODE == "pieces-missing":
+        del reply["piece_ms"]
+    elif MODE == "pieces-no-lists":
+        reply["piece_ms"] = "fast"
+
+
 def spoil(reply):
+    if MODE.startswith("pieces"):
+        spoil_pieces(reply)
     if MODE == "negative":
         reply["total_ms"][0] = -3.0
     elif MODE == "nan":
@@ -114,9 +145,13 @@ def spoil(reply):
     elif MODE == "wrong-id":
         reply["id"] += 1
     elif MODE == "no-anchor":
-        del reply["anchor"]
+        del reply["anchors"]
+    elif MODE == "one-anchor":
+        reply["anchors"].pop()
+    elif MODE == "anchor-text":
+        reply["anchors"][0] = "fast"
     elif MODE == "anchor-places":
-        reply["anchor"]["after"][0] = 10 ** 6
+        reply["anchor_after"][0] = 10 ** 6
     elif MODE == "deep":
         return "[" * 200000
     elif MODE == "array":
@@ -152,6 +187,8 @@ def main():
             out(json.dumps({"type": "pong", "id": request["id"]}))
             continue
         answered = count_request()
+        if MODE == "slow-a-while":
+            CLOCK.level = 1.4 if 6 <= answered < 18 else 1.0
         if MODE == "silent-later":
             time.sleep(3600)
         if MODE == "endless-later":

@@ -27,6 +27,13 @@ int64_t parameters(const Architecture& architecture, const ModelOptions& options
 /// source and target tokens, batch 1, without the output projection.
 double flops_like_original(const Architecture& architecture, int length);
 
+/// Source tokens (end included) and decoder steps of a sentence.
+struct SentenceLength {
+  int source = 0;
+  int target = 0;
+  bool operator==(const SentenceLength&) const = default;
+};
+
 /// What is run when latency is measured.
 struct Workload {
   int batch = 1;
@@ -34,13 +41,29 @@ struct Workload {
   int source_length = 30;
   int target_length = 30;
   Vocabulary vocabulary{32000, 32000};
+  /// A distribution of lengths, each as likely as the others: costs and times are the means over
+  /// them, and source_length and target_length their means. Empty: every sentence has those.
+  std::vector<SentenceLength> lengths = {};
+
+  /// `lengths`, or the one length that all sentences have.
+  std::vector<SentenceLength> sentence_lengths() const;
+  SentenceLength longest() const;
   bool operator==(const Workload&) const = default;
 };
+inline constexpr size_t kMaxWorkloadLengths = 16;
+inline constexpr int kMaxWorkloadTokens = 4096;
+/// "lengths" is an array of [source, target], written when there is a distribution.
 config::OrderedJson to_json(const Workload& workload);
 Workload workload_from_json(const config::Json& json, const std::string& origin);
+/// [[source, target], ...], checked.
+std::vector<SentenceLength> sentence_lengths_from_json(const config::Json& json,
+                                                       const std::string& origin);
+/// The distribution with `lengths` and their rounded means.
+Workload with_lengths(Workload workload, const std::vector<SentenceLength>& lengths);
 
 /// FLOPs of really translating: encoder once, cross keys and values once, then `target_length`
-/// steps of `beam` hypotheses with a key/value cache, output projection included; times batch.
+/// steps of `beam` hypotheses with a key/value cache, output projection included; times batch. The
+/// mean over the workload's lengths.
 double flops_decoding(const Architecture& architecture, const Workload& workload);
 
 enum class Precision { kFp32, kInt8, kInt4 };

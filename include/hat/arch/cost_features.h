@@ -56,7 +56,7 @@ const std::array<CostFeature, kCostFeatureCount>& cost_feature_list();
 /// are proportional to the bytes of weights it streams), elements touched in millions, and layers
 /// run. They count one translation of `workload`: the encoder once, cross keys and values once,
 /// then target_length steps of batch x beam rows with a key/value cache, output projection
-/// included.
+/// included; the mean over the workload's lengths.
 CostFeatures cost_features(const LayerTotals& totals, const Workload& workload);
 inline CostFeatures cost_features(const Architecture& architecture, const Workload& workload) {
   return cost_features(layer_totals(architecture), workload);

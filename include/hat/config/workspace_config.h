@@ -80,13 +80,14 @@ struct LatencyConfig {
   std::string device = "local";
   int samples = 50;
   int repetitions = 300;
-  double precision_percent = 1.0;
+  double precision_percent = 0.5;
   double trim = 0.1;
   double max_minutes = 0;
   int batch = 1;
   int beam = 5;
   int source_length = 0;
   int target_length = 0;
+  std::string lengths = "mean";
   std::string predictor = "auto";
   double confidence = 0.9;
   void describe(Schema& s);

@@ -39,6 +39,27 @@ class LengthCounts {
   size_t longest_ = 0;
 };
 
+/// How the lengths of both sides of a corpus go together.
+class PairLengths {
+ public:
+  struct Pair {
+    int source = 0;
+    int target = 0;
+  };
+  /// Longer sources than LengthCounts::kMost count as that.
+  void add(size_t source, size_t target);
+  /// The pairs ordered by source length and cut into `groups` of equal size: the rounded mean of
+  /// both sides of each, at least 1. Empty when there are no pairs.
+  std::vector<Pair> groups(int count) const;
+
+ private:
+  struct Entry {
+    double pairs = 0;
+    double target = 0;
+  };
+  std::vector<Entry> by_source_;
+};
+
 struct SplitSummary {
   uint64_t pairs = 0;
   uint64_t bytes = 0;          ///< of text on both sides

@@ -28,6 +28,7 @@ struct PreparedSplit {
   Dropped dropped;
   LengthCounts source;  ///< tokens, the end of sentence included
   LengthCounts target;
+  PairLengths pairs;     ///< both together; translation only
   uint64_t unknown = 0;  ///< unk among these tokens
   uint64_t fingerprint = 0;
 };

@@ -4,15 +4,66 @@
 #include <string>
 #include <string_view>
 
+#include "hat/arch/cost.h"
+#include "hat/arch/search_space.h"
+#include "hat/config/json.h"
+#include "hat/edge/translator.h"
+
 namespace hat::edge {
 
 /// docs/agent-protocol.md
-inline constexpr int kAgentProtocol = 1;
+inline constexpr int kAgentProtocol = 2;
 
-/// The measuring agent: answers requests, one line each. Holds the anchor network between requests.
+/// A network to be built and how it is run, as a request describes it; within the protocol's
+/// bounds.
+struct AgentSubject {
+  arch::Architecture architecture;
+  arch::ModelOptions options;
+  arch::Precision precision = arch::Precision::kInt8;
+  arch::Workload workload;
+  uint64_t seed = 1;
+  int threads = 1;
+  int shortlist = 0;
+
+  /// The same for equal subjects only.
+  std::string key() const;
+};
+
+/// A network on the device, ready to run.
+class AgentNetwork {
+ public:
+  virtual ~AgentNetwork() = default;
+  /// Every length of the workload once; times and pieces are divided by their number. Pieces: the
+  /// encoder runs, then all decoder steps.
+  virtual Timing run() = 0;
+  virtual std::string model_id() const = 0;
+  virtual double model_bytes() const = 0;
+};
+
+/// What builds and runs the networks of an agent.
+class AgentBackend {
+ public:
+  virtual ~AgentBackend() = default;
+  virtual std::string program() const = 0;
+  /// The kernels in use.
+  virtual std::string isa() const = 0;
+  /// The processor that computes.
+  virtual std::string machine() const = 0;
+  /// Further keys of the hello's "machine".
+  virtual config::OrderedJson facts() const { return config::OrderedJson::object(); }
+  /// Throws kConfig when a subject cannot be measured here.
+  virtual void check(const AgentSubject& subject) const = 0;
+  virtual std::unique_ptr<AgentNetwork> build(const AgentSubject& subject) = 0;
+};
+
+/// hat's own runtime.
+std::unique_ptr<AgentBackend> edge_backend();
+
+/// The measuring agent: answers requests, one line each. Holds the anchor networks between
+/// requests.
 class Agent {
  public:
-  Agent();
+  explicit Agent(std::unique_ptr<AgentBackend> backend = edge_backend());
   ~Agent();
   Agent(const Agent&) = delete;
   Agent& operator=(const Agent&) = delete;
@@ -35,6 +86,6 @@ class Agent {
 
 /// Serves requests from a file descriptor to another until end of input, quit, or a reader that has
 /// gone.
-void run_agent(int input, int output);
+void run_agent(int input, int output, std::unique_ptr<AgentBackend> backend = edge_backend());
 
 }  // namespace hat::edge

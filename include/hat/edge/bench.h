@@ -22,22 +22,29 @@ std::shared_ptr<const Model> build_random_model(const ModelSpec& spec, uint64_t 
 
 /// Translates the same batch again and again: sentences of random words, exactly
 /// workload.source_length tokens long with their end (`mixed`: from half to one and a half of
-/// that), decoded for exactly workload.target_length steps.
+/// that), decoded for exactly workload.target_length steps. With a distribution of lengths, one
+/// batch of each after the other.
 class WorkloadRunner {
  public:
   WorkloadRunner(std::shared_ptr<const Model> model, const arch::Workload& workload, uint64_t seed,
                  int threads, bool mixed = false);
-  /// One run; the timing of Translator.
+  /// One run; the timing of Translator, the mean over the workload's lengths.
   Timing run();
   const Model& model() const { return translator_.model(); }
   /// Bytes of weights that one decoder step reads, the shortlist considered.
   double step_bytes() const;
 
  private:
+  struct Batch {
+    std::vector<Request> requests;
+    TranslateOptions options;
+  };
   Translator translator_;
-  TranslateOptions options_;
-  std::vector<Request> requests_;
+  std::vector<Batch> batches_;  ///< one of each length
 };
+
+/// Means of the times (pieces too, the encoders' first); sums of steps and tokens.
+Timing mean_timing(const std::vector<Timing>& timings);
 
 /// Timings of many runs, in the order of the runs.
 struct RunTimings {

@@ -49,6 +49,10 @@ struct Timing {
   double decoder_cpu_ms = 0;
   int64_t steps = 0;          ///< decoder steps run
   int64_t target_tokens = 0;  ///< tokens of the best hypotheses, end included
+  /// The same times in pieces: the encoder, then every decoder step (the last with the collecting
+  /// of results). Short pieces are what a busy machine leaves undisturbed.
+  std::vector<double> piece_ms, piece_cpu_ms;
+  size_t encoder_pieces = 1;  ///< how many of them come first and are encoder runs
 };
 
 /// Runs one model. Not for use by two threads at once; translators share their model. Memory is

@@ -19,6 +19,7 @@ struct AgentHello {
   std::string machine;   ///< the processor's name
   std::string cpu_arch;  ///< "x86-64", "aarch64"
   std::string isa;
+  std::string runtime;  ///< of agents with LibTorch: its version and what it was built with
   int logical_cores = 0;
   double memory_bytes = 0;
   std::string governor;      ///< empty where the system does not tell
@@ -38,21 +39,25 @@ struct MeasureRequest {
   int repetitions = 30;
   double time_limit_ms = 10'000;  ///< whole milliseconds are sent
   int shortlist = 0;
-  std::optional<arch::Architecture> anchor;
-  int anchor_every = 1;
+  std::vector<arch::Architecture> anchors;
+  int anchor_every = 1;  ///< timed runs between two runs of the anchors
 };
 
-/// Times of runs in their order, milliseconds; the six lists are equally long.
+/// Times of runs in their order, milliseconds; the lists are equally long.
 struct RunTimes {
   std::vector<double> encoder_ms, decoder_ms, total_ms;
   std::vector<double> encoder_cpu_ms, decoder_cpu_ms, total_cpu_ms;
+  /// Each run cut into equally many pieces, `encoder_pieces` of the encoder and then the decoder's
+  /// steps.
+  std::vector<std::vector<double>> piece_ms, piece_cpu_ms;
+  size_t encoder_pieces = 0;
   size_t size() const { return total_ms.size(); }
 };
 
 struct MeasureReply {
   RunTimes runs;
-  RunTimes anchor;
-  std::vector<int> anchor_after;  ///< timed runs done before each anchor run, ascending
+  std::vector<RunTimes> anchors;
+  std::vector<int> anchor_after;  ///< timed runs done before the anchors ran, ascending
   std::string isa;
   double build_ms = 0;
   double model_bytes = 0;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "hat/arch/cost_features.h"
+#include "hat/arch/search_space.h"
 #include "hat/base/file.h"
 #include "hat/config/json.h"
 
@@ -31,18 +32,19 @@ struct LatencyRow {
   std::vector<double> averages;  ///< the original's ten features; only where architecture is absent
   arch::LayerTotals totals;
 
-  /// What predictors are trained on, milliseconds. hat's own rows: the ratio of the architecture's
-  /// time to the interleaved anchor's, times the device's reference time of the anchor.
+  /// What predictors are trained on, milliseconds. hat's own rows: the architecture's quiet time,
+  /// without what slowed the anchors around it (LatencySet::apply_reference).
   double encoder_ms = 0;
   double decoder_ms = 0;
   double total_ms = 0;
   double error_percent = 0;  ///< standard error of total_ms; 0 when unknown
-  /// The three times over the anchor's total, which is what the journal keeps; 0 for imported rows.
-  double encoder_ratio = 0, decoder_ratio = 0, total_ratio = 0;
+  /// What hat's own times are made of, and what the journal keeps: quiet times of the network, and
+  /// of both anchors beside it.
+  double quiet_ms = 0, quiet_encoder_ms = 0, small_anchor_ms = 0, large_anchor_ms = 0;
 
   /// As measured, nothing divided out; empty for imported rows.
   Timing wall_total, wall_encoder, wall_decoder, cpu_total;
-  double anchor_wall_ms = 0;
+  double anchor_wall_ms = 0;  ///< of the large anchor, trimmed means like the above
   double anchor_cpu_ms = 0;
   int repetitions = 0;
   double memory_mb = 0;
@@ -56,6 +58,23 @@ struct LatencyRow {
   std::map<std::string, std::string> facts;
 };
 
+/// The two networks that run between all others, one that lives in the caches and one that does
+/// not: what slows both is the device's (throttling, clocks), what slows one alone is something
+/// else.
+struct Anchors {
+  arch::Architecture small;
+  arch::Architecture large;
+  /// Their times on the quiet device, set when the set is begun; 0: not known yet.
+  double small_ms = 0;
+  double large_ms = 0;
+
+  /// The smallest and the middle of the space.
+  static Anchors of(const arch::SearchSpace& space);
+  bool same_networks(const Anchors& other) const {
+    return small == other.small && large == other.large;
+  }
+};
+
 /// The measurements of one device in one space, precision and workload.
 struct LatencySet {
   std::string origin;     ///< the file
@@ -65,8 +84,7 @@ struct LatencySet {
   std::string space_id;  ///< empty for imported sets
   std::string precision;
   arch::Workload workload;
-  std::optional<arch::Architecture> anchor;
-  double reference_anchor_ms = 0;  ///< the device's quiet time of the anchor, set once
+  std::optional<Anchors> anchors;
   int sessions = 0;
   std::vector<LatencyRow> rows;
 
@@ -78,6 +96,14 @@ struct LatencySet {
   std::vector<Rejected> rejected;
 
   std::vector<double> totals_ms() const;
+  /// Fills the milliseconds of hat's own rows: quiet times over what slowed both anchors against
+  /// their reference times. That is taken from medians over the neighbouring rows of a session,
+  /// where they are more than noise; what single rows differ from them by counts only where both
+  /// anchors saw it.
+  void apply_reference();
+  /// An architecture may have been visited more than once: the visit with the smallest quiet time
+  /// stays, in the place where it was made.
+  void merge_visits();
 };
 
 /// Reads the original's CSV (hat-spec section 4): ten averaged features and times in ms, columns in
@@ -89,13 +115,16 @@ LatencySet read_journal(const fs::path& path);
 /// By extension: .csv, or hat's journal.
 LatencySet read_latency_set(const fs::path& path);
 
+/// The logarithm of what slowed both anchors of a row against their reference times.
+double common_slow_down(const LatencyRow& row, const Anchors& reference);
+
 /// The workload that the original measured: 23 tokens for IWSLT, 30 otherwise, by the file's name.
 arch::Workload original_workload(const std::string& file_name);
 
 /// The journal's lines. The first describes the set, one sets the anchor's reference time, the
 /// others are rows.
 config::OrderedJson header_to_json(const LatencySet& set);
-config::OrderedJson reference_to_json(double anchor_ms, const std::string& time);
+config::OrderedJson reference_to_json(const Anchors& anchors, const std::string& time);
 config::OrderedJson row_to_json(const LatencyRow& row);
 
 }  // namespace hat::latency

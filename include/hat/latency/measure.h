@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -15,17 +16,19 @@ namespace hat::latency {
 struct MeasureOptions {
   int samples = 50;
   int repetitions = 300;
-  /// Standard error of the trimmed mean at which an architecture is known well enough.
-  double precision_percent = 1.0;
+  /// Standard error at which an architecture is known well enough.
+  double precision_percent = 0.5;
   double trim = 0.1;  ///< share of runs dropped at each end, as the original does
   double max_minutes = 0;
   /// Time spent on one architecture at most, unless a dozen runs take longer.
-  double sample_limit_ms = 2000;
+  double sample_limit_ms = 3000;
   arch::Workload workload;
   uint64_t seed = 1;
   /// Choose the later architectures where the predictor is least sure, and stop early when it is
   /// good enough. Off: all are drawn by cost alone (for test sets).
   bool active = true;
+  /// Ids (arch::architecture_id) of architectures that are not to be measured.
+  std::set<std::string> excluded;
   /// A set that this one replaces: its reference time is kept where device, anchor and settings are
   /// the same, so that both are in the same milliseconds.
   const LatencySet* former = nullptr;
@@ -34,27 +37,32 @@ struct MeasureOptions {
 /// Starts the agent of a device, installing hat-run over ssh where it is missing.
 std::unique_ptr<AgentClient> connect(const Device& device);
 
-/// Measures single architectures against an anchor, reconnecting when the connection is lost.
+/// Measures single architectures against two anchors, reconnecting when the connection is lost.
 class Measurer {
  public:
   Measurer(const Device& device, const arch::ModelOptions& model_options,
-           const MeasureOptions& options, const arch::Architecture& anchor);
+           const MeasureOptions& options, const Anchors& anchors);
   ~Measurer();
 
   const AgentHello& hello();
-  /// The anchor's quiet time: the first quartile of its runs, CPU time where one thread works.
-  double measure_reference_ms();
-  /// Ratios and statistics of one architecture; total_ms and its parts from `reference_ms`.
-  LatencyRow measure(const arch::Architecture& architecture, double reference_ms);
+  /// The anchors with their quiet times now: CPU times where one thread works.
+  Anchors measure_reference();
+  /// The reference times that rows get their milliseconds by.
+  void set_anchors(const Anchors& anchors) { anchors_ = anchors; }
+  /// Ratios and statistics of one architecture.
+  LatencyRow measure(const arch::Architecture& architecture);
   void set_sample_limit_ms(double limit_ms) { options_.sample_limit_ms = limit_ms; }
 
  private:
-  MeasureReply request(const arch::Architecture& architecture, int repetitions, double limit_ms,
-                       bool with_anchor);
+  struct Collected;
+  LatencyRow make_row(const arch::Architecture& architecture, const Collected& all);
+  MeasureReply request(const arch::Architecture& architecture,
+                       const std::vector<arch::Architecture>& anchors, int repetitions,
+                       double limit_ms);
   Device device_;
   arch::ModelOptions model_options_;
   MeasureOptions options_;
-  arch::Architecture anchor_;
+  Anchors anchors_;
   std::unique_ptr<AgentClient> agent_;
 };
 

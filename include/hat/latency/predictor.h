@@ -79,6 +79,8 @@ class Predictor {
 
   double predict_ms(const arch::Architecture& architecture) const;
   double predict_ms(const arch::LayerTotals& totals) const;
+  /// Of a row of a latency set, imported or hat's own.
+  double predict_ms(const LatencyRow& row) const;
   /// A bound that the measured latency of at least the share `confidence` (0.5 to 0.999) of new
   /// architectures keeps: split conformal with the tolerance-interval correction, so that this
   /// holds with 90 % assurance for the calibration rows at hand and not on average only (Vovk 2012,
@@ -113,6 +115,13 @@ class Predictor {
   std::vector<double> calibration_;
 };
 
+/// What cross-validation says of the best model of one kind.
+struct KindReport {
+  std::string kind;
+  std::string settings;
+  Accuracy accuracy;
+};
+
 struct TrainOptions {
   std::string kind = "auto";  ///< "auto", "linear", "gp", "mlp"
   int folds = 5;
@@ -120,6 +129,8 @@ struct TrainOptions {
   /// A predictor of another device: its prediction becomes one more cost, so that a few rows fix
   /// the scale and what differs.
   const Predictor* prior = nullptr;
+  /// Receives the kinds that were tried, when not null.
+  std::vector<KindReport>* report = nullptr;
 };
 
 /// Fits a predictor on the rows given by index (all when empty), choosing model and strength by

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "hat/model/transformer.h"
@@ -14,6 +15,9 @@ struct BeamOptions {
   int max_length = 200;          ///< target tokens before eos is forced
   double max_length_factor = 0;  ///< adds factor * source length to max_length
   int min_length = 1;            ///< eos is forbidden before this many tokens
+  /// Called when sentences are encoded (cross-attention keys and values included) and after every
+  /// step: for timing.
+  std::function<void()> after_piece = {};
 };
 
 struct Hypothesis {
