@@ -400,4 +400,17 @@ void build_model_file(const ModelSpec& spec, const TensorSource& tensors, const 
   write_file_atomic(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
 
+std::vector<float> stored_row(arch::Precision precision, std::span<const float> row) {
+  const WeightType type = weight_type(precision);
+  const auto k = static_cast<uint32_t>(row.size());
+  const std::vector<std::byte> zeros(packed_bytes(type, 1, k));
+  const ModelBytes copy = aligned_copy(zeros);
+  // The copy is ours alone; ModelBytes shows it read-only.
+  auto* packed = const_cast<std::byte*>(copy.bytes().data());
+  pack(type, row.data(), k, 1, k, packed);
+  std::vector<float> kept(row.size());
+  dequantize_row(view_packed(type, 1, k, copy.bytes()), 0, k, 1.0f, kept.data());
+  return kept;
+}
+
 }  // namespace hat::edge

@@ -1,4 +1,4 @@
-#include "model/rounding.h"
+#include "hat/model/rounding.h"
 
 #include <algorithm>
 #include <cmath>

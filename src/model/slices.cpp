@@ -3,8 +3,8 @@
 #include <ATen/ATen.h>
 
 #include "hat/base/error.h"
+#include "hat/model/rounding.h"
 #include "model/parallel.h"
-#include "model/rounding.h"
 
 namespace hat::model {
 

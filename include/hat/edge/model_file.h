@@ -103,6 +103,9 @@ ModelBytes build_model(const ModelSpec& spec, const TensorSource& tensors);
 /// The same, written atomically to `path`.
 void build_model_file(const ModelSpec& spec, const TensorSource& tensors, const fs::path& path);
 
+/// What a model file keeps of one row of weights: quantised, packed, and read back.
+std::vector<float> stored_row(arch::Precision precision, std::span<const float> row);
+
 /// Names and shapes that build_model asks for, in its order.
 struct TensorRequest {
   std::string name;
