@@ -307,12 +307,12 @@ class Hat:
                          "target_length": case.steps, "source_vocabulary": case.vocabulary,
                          "target_vocabulary": case.vocabulary},
             "shortlist": case.shortlist, "threads": case.threads, "warmup": 0, "repetitions": 1,
-            "anchor": {"architecture": architecture, "every": 10000}}) + "\n")
+            "anchors": [{"architecture": architecture}], "anchor_every": 10000}) + "\n")
         self.process.stdin.flush()
         reply = json.loads(self.process.stdout.readline())
         if reply["type"] != "result":
             sys.exit("hat-run: " + reply["message"])
-        return min(reply["anchor"]["total_ms"])
+        return min(reply["anchors"][0]["total_ms"])
 
 
 def measure(case, hat_run, rounds):
