@@ -83,10 +83,16 @@ void run(Options o) {
     run_training(o);
     return;
   }
+  if (!o.training.space.empty()) {
+    o.training.json = o.json;
+    run_score_bench(o.training);
+    return;
+  }
   const int subjects = !o.model.empty() + !o.arch.empty() + !o.space.empty() + o.products;
   HAT_CHECK(
       subjects == 1, ErrorKind::kUsage,
-      "give a model file, --arch FILE, --compare-precisions SPACE, --products or --train, one "
+      "give a model file, --arch FILE, --compare-precisions SPACE, --products, --train or --scores "
+      "SPACE, one "
       "of them");
   if (o.products) {
     const auto result = edge::time_products(arch::parse_precision(o.precision), o.bench.threads);
@@ -149,6 +155,9 @@ void declare(CLI::App& app, const std::shared_ptr<Options>& o) {
   TrainBenchFlags& training = o->training;
   app.add_flag("--train", o->train,
                "Time training instead: hat's trainer, a plain LibTorch loop, the bare products");
+  app.add_option("--scores", training.space,
+                 "Time the scoring of a search instead, against a whole validation pass a network")
+      ->type_name("SPACE");
   app.add_option("--layers", training.layers, "With --train: layers of each stack [6]")
       ->check(CLI::Range(1, 48));
   app.add_option("--width", training.width, "With --train: embedding and attention width [512]")
@@ -157,14 +166,16 @@ void declare(CLI::App& app, const std::shared_ptr<Options>& o) {
       ->check(CLI::Range(8, 32768));
   app.add_option("--heads", training.heads, "With --train: attention heads [8]")
       ->check(CLI::Range(1, 128));
-  app.add_option("--words", training.vocabulary, "With --train: vocabulary [10000]")
+  app.add_option("--words", training.vocabulary, "With --train, --scores: vocabulary [10000]")
       ->check(CLI::Range(16, 1 << 20));
   app.add_option("--batch-tokens", training.batch_tokens,
                  "With --train: padded tokens in a batch [2048]")
       ->check(CLI::Range(64, 1 << 20));
-  app.add_option("--compute", training.precision, "With --train: auto, fp32 or bf16 [auto]")
+  app.add_option("--compute", training.precision,
+                 "With --train, --scores: auto, fp32 or bf16 [auto]")
       ->check(CLI::IsMember({"auto", "fp32", "bf16"}));
-  app.add_option("--train-threads", training.threads, "With --train: threads; 0: all cores [0]")
+  app.add_option("--train-threads", training.threads,
+                 "With --train, --scores: threads; 0: all cores [0]")
       ->check(CLI::Range(0, 1024));
   app.add_flag("--no-bandwidth", o->no_bandwidth, "Do not measure the read bandwidth");
   app.add_flag("--json", o->json, "Print JSON");

@@ -22,7 +22,9 @@ std::unique_ptr<search::Objective> workers(const SearchSetup& setup) {
                   "--threads",
                   "1",
                   "--set",
-                  str("train.label_smoothing=", workspace.config().train.label_smoothing)};
+                  str("train.label_smoothing=", workspace.config().train.label_smoothing),
+                  "--set",
+                  str("search.precision=", setup.score_precision)};
   options.workers = std::clamp(WorkspaceFlags::threads(workspace), 1, 64);
   return std::make_unique<search::WorkerObjective>(
       options, [&setup](const search::Genotype& genotype) { return setup.decode(genotype); });

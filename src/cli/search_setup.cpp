@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "hat/base/cpu.h"
 #include "hat/base/error.h"
 #include "hat/base/log.h"
 #include "hat/base/strings.h"
@@ -164,8 +165,11 @@ void SearchSetup::find_super() {
   const fs::path valid = workspace.data_dir() / "valid.bin";
   HAT_CHECK(fs::exists(valid), ErrorKind::kData, str(valid.string(), " is missing"),
             "Run 'hat prepare' first.");
+  const config::SearchConfig& search = workspace.config().search;
+  score_precision = search.precision;
+  if (score_precision == "auto") score_precision = cpu_info().computes_bf16() ? "bf16" : "fp32";
   const std::string objective =
-      str(workspace.config().search.objective, " ", workspace.config().train.label_smoothing);
+      str(search.objective, " ", workspace.config().train.label_smoothing, " ", score_precision);
   score_id = hex(mix_seed(mix_seed(fingerprint(weights), fingerprint(valid)), hash64(objective)));
 }
 

@@ -65,9 +65,10 @@ struct SearchSetup {
   std::vector<int> goal_device;  ///< index into devices, -1: none
   std::vector<search::Reach> reaches;
   std::vector<search::Genotype> anchors;  ///< of each goal
-  /// Names the SuperTransformer's weights, the validation data and the loss: what scores are valid
-  /// for.
+  /// Names the SuperTransformer's weights, the validation data, the loss and how it is computed:
+  /// what scores are valid for.
   std::string score_id;
+  std::string score_precision;  ///< "fp32" or "bf16"
   /// Latency limits are kept by the predictor's bound because nothing will be measured.
   bool by_bound = false;
 

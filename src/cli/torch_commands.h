@@ -17,6 +17,7 @@ void run_export(const ExportOptions& options);
 void run_finetune(const FinetuneCommandOptions& options);
 void run_rank_check(const RankCheckCommandOptions& options);
 void run_score_worker(const ScoreWorkerOptions& options);
+void run_score_bench(const TrainBenchFlags& options);
 void run_train_bench(const TrainBenchFlags& options);
 void run_train_super(const TrainSuperOptions& options);
 

@@ -40,6 +40,7 @@ struct TrainBenchFlags {
   std::string precision = "auto";
   double seconds = 60;
   int threads = 0;
+  std::string space;  ///< scoring is timed on, not training, when it is named
   bool json = false;
 };
 

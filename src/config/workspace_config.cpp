@@ -138,6 +138,9 @@ void SearchConfig::describe(Schema& s) {
   s.field("valid_sentences", valid_sentences,
           "Validation sentences a candidate is scored on; 0 chooses")
       .range(0, 1e8);
+  s.field("precision", precision,
+          "How candidates are scored; auto: bf16 where the processor computes it")
+      .one_of({"auto", "fp32", "bf16"});
   s.field("surrogate", surrogate, "Let a model of the loss propose and rank candidates");
 }
 

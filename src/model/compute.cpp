@@ -21,7 +21,7 @@ Compute resolve_compute(const std::string& setting, bool cuda) {
   std::string wanted = setting;
   const char* forced = std::getenv("HAT_COMPUTE");
   if (wanted == "auto" && forced != nullptr && *forced != '\0') wanted = forced;
-  const bool hardware = cuda || cpu_info().avx512_bf16 || cpu_info().amx_bf16;
+  const bool hardware = cuda || cpu_info().computes_bf16();
   if (wanted == "auto") return hardware ? Compute::kBf16 : Compute::kFp32;
   if (wanted == "fp32") return Compute::kFp32;
   if (wanted == "bf16") {

@@ -47,6 +47,9 @@ struct Transformer::Impl {
   Stream feed_forward_block(const Stream& x, const LayerSlices& layer, const NormSlices& next,
                             bool final_norm, double residual_rate, double activation_rate,
                             const Pass& pass, uint64_t site);
+  /// The stream behind a layer whose output [batch, length, dim] is known; `next` is the norm that
+  /// a pre-norm layer begins with, null with post-norm.
+  Stream resumed(const at::Tensor& layer, const NormSlices* next);
   Activation activation() const;
 };
 

@@ -109,6 +109,12 @@ Activation Transformer::Impl::activation() const {
   return spec.options.activation == "gelu" ? Activation::kGelu : Activation::kRelu;
 }
 
+Stream Transformer::Impl::resumed(const at::Tensor& layer, const NormSlices* next) {
+  const at::Tensor rows = layer.view({-1, layer.size(2)});
+  if (next) return residual_norm(slices, rows, {}, {}, *next, norm_options(), {});
+  return {rows, rows.to(slices.low_type())};
+}
+
 Stream Transformer::Impl::self_block(const Stream& x, const LayerSlices& layer,
                                      const NormSlices& next, const AttentionShape& shape,
                                      const at::Tensor& mask, bool causal, double residual_rate,
@@ -200,6 +206,18 @@ void Transformer::set_architecture(const arch::Architecture& a) {
 }
 
 EncoderOutput Transformer::encode(const at::Tensor& source, const Pass& pass) {
+  return run_encoder(source, pass, nullptr, 0);
+}
+
+EncoderOutput Transformer::encode_on(const at::Tensor& source, const EncoderOutput& known,
+                                     size_t layers) {
+  HAT_DCHECK(layers <= known.layers.size() && layers <= impl_->active.encoder.size());
+  return run_encoder(source, {}, &known, layers);
+}
+
+/// From layer `first` on; what lies before it is taken from `known`.
+EncoderOutput Transformer::run_encoder(const at::Tensor& source, const Pass& pass,
+                                       const EncoderOutput* known, size_t first) {
   Impl& net = *impl_;
   HAT_DCHECK(source.dim() == 2 && source.scalar_type() == at::kLong && source.is_cpu());
   const int64_t batch = source.size(0);
@@ -212,13 +230,23 @@ EncoderOutput Transformer::encode(const at::Tensor& source, const Pass& pass) {
   const at::Tensor padding = source.eq(kPadId);
   if (padding.any().item<bool>()) out.padding = padding.to(device());
   const at::Tensor mask = Impl::additive_mask(out.padding, 1);
-  Stream x = embed_tokens(net.slices, net.cuts.encoder_table, source.reshape({-1}).to(device()),
-                          net.encoder_positions, net.places(source), encoder_embed_scale(),
-                          make_dropout(rates.encoder, pass.key, kEncoderEmbedding));
   const auto& layers = net.cuts.encoder;
   const bool pre = net.spec.options.pre_norm;
-  if (pre) x = residual_norm(net.slices, x.x, {}, {}, layers[0].self_norm, net.norm_options(), {});
-  for (size_t i = 0; i < layers.size(); ++i) {
+  Stream x;
+  if (first == 0) {
+    x = embed_tokens(net.slices, net.cuts.encoder_table, source.reshape({-1}).to(device()),
+                     net.encoder_positions, net.places(source), encoder_embed_scale(),
+                     make_dropout(rates.encoder, pass.key, kEncoderEmbedding));
+    if (pre)
+      x = residual_norm(net.slices, x.x, {}, {}, layers[0].self_norm, net.norm_options(), {});
+  } else {
+    out.layers.assign(known->layers.begin(), known->layers.begin() + static_cast<int64_t>(first));
+    HAT_DCHECK(out.layers.back().size(2) == dim);
+    const bool last = first == layers.size();
+    x = net.resumed(out.layers.back(),
+                    pre ? (last ? &net.cuts.encoder_norm : &layers[first].self_norm) : nullptr);
+  }
+  for (size_t i = first; i < layers.size(); ++i) {
     const bool last = i + 1 == layers.size();
     const AttentionShape shape{batch, length, length, layers[i].self.heads};
     x = net.self_block(x, layers[i], pre ? layers[i].final_norm : layers[i].self_norm, shape, mask,
@@ -236,6 +264,20 @@ EncoderOutput Transformer::encode(const at::Tensor& source, const Pass& pass) {
 
 at::Tensor Transformer::decode(const at::Tensor& prev_output, const EncoderOutput& encoded,
                                const Pass& pass, std::vector<at::Tensor>* inner) {
+  return run_decoder(prev_output, encoded, pass, inner, 0);
+}
+
+at::Tensor Transformer::decode_on(const at::Tensor& prev_output, const EncoderOutput& encoded,
+                                  std::vector<at::Tensor>* inner, size_t layers) {
+  HAT_DCHECK(layers < inner->size() && layers <= impl_->active.decoder.size());
+  inner->resize(layers + 1);
+  return run_decoder(prev_output, encoded, {}, inner, layers);
+}
+
+/// From layer `first` on, where `inner` holds the output of the layer before it when it is not 0.
+at::Tensor Transformer::run_decoder(const at::Tensor& prev_output, const EncoderOutput& encoded,
+                                    const Pass& pass, std::vector<at::Tensor>* inner,
+                                    size_t first) {
   Impl& net = *impl_;
   HAT_DCHECK(prev_output.dim() == 2 && prev_output.scalar_type() == at::kLong &&
              prev_output.is_cpu());
@@ -250,16 +292,25 @@ at::Tensor Transformer::decode(const at::Tensor& prev_output, const EncoderOutpu
     if (inner) inner->push_back(x.view({batch, length, dim}));
   };
 
-  Stream x =
-      embed_tokens(net.slices, net.cuts.decoder_table, prev_output.reshape({-1}).to(device()),
-                   net.decoder_positions, net.places(prev_output), decoder_embed_scale(),
-                   make_dropout(rates.decoder, pass.key, kDecoderEmbedding));
-  keep(x.x);
   const auto& layers = net.cuts.decoder;
   const bool pre = net.spec.options.pre_norm;
-  if (pre) x = residual_norm(net.slices, x.x, {}, {}, layers[0].self_norm, net.norm_options(), {});
+  Stream x;
+  if (first == 0) {
+    if (inner) inner->clear();
+    x = embed_tokens(net.slices, net.cuts.decoder_table, prev_output.reshape({-1}).to(device()),
+                     net.decoder_positions, net.places(prev_output), decoder_embed_scale(),
+                     make_dropout(rates.decoder, pass.key, kDecoderEmbedding));
+    keep(x.x);
+    if (pre)
+      x = residual_norm(net.slices, x.x, {}, {}, layers[0].self_norm, net.norm_options(), {});
+  } else {
+    HAT_DCHECK(inner->back().size(2) == dim);
+    const bool last = first == layers.size();
+    x = net.resumed(inner->back(),
+                    pre ? (last ? &net.cuts.decoder_norm : &layers[first].self_norm) : nullptr);
+  }
   Impl::MemoryCache memories;
-  for (size_t i = 0; i < layers.size(); ++i) {
+  for (size_t i = first; i < layers.size(); ++i) {
     const LayerSlices& layer = layers[i];
     const bool last = i + 1 == layers.size();
     const uint64_t site = decoder_site(i);

@@ -20,16 +20,34 @@ constexpr double kLonePollMs = 200;  // with one worker: only to notice a stop
 const char* const kHint =
     "Run 'hat score-worker' by hand to see its messages; 'hat train-super' makes what it needs.";
 
-/// What the encoder's results depend on.
-std::string encoder_text(const arch::Architecture& architecture) {
+/// All that a network's results depend on, in the order in which they do: networks that share
+/// leading layers lie together when sorted.
+std::string layers_text(const arch::Architecture& architecture) {
   std::string text = str(architecture.encoder_embed_dim);
   for (const arch::EncoderLayer& layer : architecture.encoder) {
     text += str('|', layer.ffn_dim, ',', layer.heads, ',', layer.qkv_dim);
+  }
+  text += str('/', architecture.decoder_embed_dim);
+  for (const arch::DecoderLayer& layer : architecture.decoder) {
+    text += str('|', layer.ffn_dim, ',', layer.self_heads, ',', layer.self_qkv_dim, ',',
+                layer.cross_heads, ',', layer.cross_qkv_dim, ',', layer.cross_span);
   }
   return text;
 }
 
 }  // namespace
+
+std::vector<size_t> order_by_layers(const std::vector<arch::Architecture>& architectures) {
+  std::vector<std::string> texts;
+  for (const arch::Architecture& architecture : architectures) {
+    texts.push_back(layers_text(architecture));
+  }
+  std::vector<size_t> order(architectures.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return texts[a] < texts[b]; });
+  return order;
+}
 
 WorkerObjective::WorkerObjective(Options options,
                                  std::function<arch::Architecture(const Genotype&)> decode)
@@ -44,19 +62,6 @@ void WorkerObjective::start() {
     worker.process = std::make_unique<Subprocess>(options_.argv, process);
   }
   workers_ = std::move(workers);
-}
-
-std::vector<size_t> WorkerObjective::by_encoder(
-    const std::vector<arch::Architecture>& architectures) const {
-  std::vector<std::string> texts;
-  for (const arch::Architecture& architecture : architectures) {
-    texts.push_back(encoder_text(architecture));
-  }
-  std::vector<size_t> order(architectures.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return texts[a] < texts[b]; });
-  return order;
 }
 
 void WorkerObjective::send(Worker& worker, const std::vector<arch::Architecture>& architectures,
@@ -118,7 +123,7 @@ void WorkerObjective::score(std::span<const Candidate> batch, int sentences,
   start();
   std::vector<arch::Architecture> architectures;
   for (const Candidate& candidate : batch) architectures.push_back(decode_(candidate.genotype));
-  const std::vector<size_t> order = by_encoder(architectures);
+  const std::vector<size_t> order = order_by_layers(architectures);
   for (size_t w = 0; w < workers_.size(); ++w) {
     const size_t begin = order.size() * w / workers_.size();
     const size_t end = order.size() * (w + 1) / workers_.size();

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "benchmark_corpus.h"
 #include "hat/base/clock.h"
 #include "hat/base/rng.h"
 #include "hat/base/stats.h"
@@ -19,80 +20,7 @@ namespace hat::train {
 namespace {
 
 constexpr int kSentences = 3000;
-constexpr int kShortest = 4, kLongest = 60;
-constexpr double kMeanLength = 24, kLengthDeviation = 9;
 constexpr int kFewestTurns = 3, kMostTurns = 50;
-
-struct Sentence {
-  std::vector<int64_t> source, target;
-};
-
-int64_t draw_length(double mean, double deviation, Rng& rng) {
-  const double length = mean + deviation * rng.normal();
-  return std::clamp<int64_t>(static_cast<int64_t>(length), kShortest, kLongest);
-}
-
-// Lengths as sentences have them; what the tokens are does not matter for speed.
-std::vector<Sentence> sentences(const TrainBenchmarkOptions& options) {
-  Rng rng(options.seed, "benchmark");
-  std::vector<Sentence> all(kSentences);
-  const auto fill = [&](std::vector<int64_t>& tokens, int64_t length) {
-    for (int64_t i = 1; i < length; ++i) {
-      tokens.push_back(data::kFirstPiece +
-                       static_cast<int64_t>(rng.below(options.vocabulary - data::kFirstPiece)));
-    }
-    tokens.push_back(data::kEos);
-  };
-  for (Sentence& sentence : all) {
-    const int64_t length = draw_length(kMeanLength, kLengthDeviation, rng);
-    fill(sentence.source, length);
-    fill(sentence.target, draw_length(static_cast<double>(length), 0.15 * length, rng));
-  }
-  return all;
-}
-
-TensorBatch pad(const std::vector<const Sentence*>& rows) {
-  size_t source = 0, target = 0;
-  for (const Sentence* s : rows) {
-    source = std::max(source, s->source.size());
-    target = std::max(target, s->target.size());
-  }
-  data::Batch batch;
-  batch.rows = static_cast<int64_t>(rows.size());
-  batch.source_length = static_cast<int64_t>(source);
-  batch.target_length = static_cast<int64_t>(target);
-  batch.source.assign(rows.size() * source, data::kPad);
-  batch.target.assign(rows.size() * target, data::kPad);
-  batch.prev_output.assign(rows.size() * target, data::kPad);
-  for (size_t r = 0; r < rows.size(); ++r) {
-    const Sentence& s = *rows[r];
-    std::copy(s.source.begin(), s.source.end(), batch.source.begin() + r * source);
-    std::copy(s.target.begin(), s.target.end(), batch.target.begin() + r * target);
-    batch.prev_output[r * target] = data::kEos;
-    std::copy(s.target.begin(), s.target.end() - 1, batch.prev_output.begin() + r * target + 1);
-    batch.target_tokens += static_cast<int64_t>(s.target.size());
-  }
-  return to_tensors(batch);
-}
-
-// Cuts the sentences in their order into batches of at most batch_tokens padded tokens.
-std::vector<TensorBatch> cut(const std::vector<const Sentence*>& order, int batch_tokens) {
-  std::vector<TensorBatch> batches;
-  std::vector<const Sentence*> rows;
-  size_t longest = 0;
-  for (const Sentence* s : order) {
-    const size_t length = std::max({longest, s->source.size(), s->target.size()});
-    if (!rows.empty() && (rows.size() + 1) * length > static_cast<size_t>(batch_tokens)) {
-      batches.push_back(pad(rows));
-      rows.clear();
-      longest = 0;
-    }
-    rows.push_back(s);
-    longest = std::max({longest, s->source.size(), s->target.size()});
-  }
-  if (!rows.empty()) batches.push_back(pad(rows));
-  return batches;
-}
 
 double padding(const std::vector<TensorBatch>& batches) {
   double cells = 0, pads = 0;
@@ -174,16 +102,9 @@ struct Series {
 }  // namespace
 
 TrainBenchmark benchmark_training(const TrainBenchmarkOptions& options) {
-  const std::vector<Sentence> corpus = sentences(options);
-  std::vector<const Sentence*> by_length, at_random;
-  for (const Sentence& s : corpus) at_random.push_back(&s);
-  by_length = at_random;
-  std::stable_sort(by_length.begin(), by_length.end(), [](const Sentence* a, const Sentence* b) {
-    return std::pair(a->target.size(), a->source.size()) <
-           std::pair(b->target.size(), b->source.size());
-  });
-  std::vector<TensorBatch> ours = cut(by_length, options.batch_tokens);
-  std::vector<TensorBatch> plain = cut(at_random, options.batch_tokens);
+  const BenchmarkCorpus corpus(kSentences, {options.vocabulary, options.vocabulary}, options.seed);
+  std::vector<TensorBatch> ours = corpus.by_length(options.batch_tokens);
+  std::vector<TensorBatch> plain = corpus.at_random(options.batch_tokens);
   Rng rng(options.seed, "order");
   rng.shuffle(ours);
 

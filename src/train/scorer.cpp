@@ -3,23 +3,31 @@
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
+#include <algorithm>
+
 #include "hat/base/clock.h"
-#include "hat/base/strings.h"
+#include "hat/model/compute.h"
 
 namespace hat::train {
 namespace {
 
-// Memory for kept encoder results, and the number of validation subsets that are kept prepared.
-constexpr double kEncodedBytes = 512e6;
+// Memory for kept outputs of encoders, and of decoders half as much: a share of what is free, since
+// several workers do the same, between two limits.
+constexpr double kKeptShare = 0.1;
+constexpr double kLeastKeptBytes = 64e6, kMostKeptBytes = 1e9;
+// Validation subsets that are kept prepared.
 constexpr size_t kSubsets = 4;
 
-// Everything that the encoder's states depend on, and nothing of the decoder.
-std::string encoder_text(const arch::Architecture& architecture, int64_t sentences) {
-  std::string text = str(sentences, ":", architecture.encoder_embed_dim);
-  for (const arch::EncoderLayer& layer : architecture.encoder) {
-    text += str("|", layer.ffn_dim, ",", layer.heads, ",", layer.qkv_dim);
-  }
-  return text;
+template <class Layer>
+size_t shared_layers(const std::vector<Layer>& a, const std::vector<Layer>& b) {
+  size_t n = 0;
+  while (n < a.size() && n < b.size() && a[n] == b[n]) ++n;
+  return n;
+}
+
+double bytes_to_keep() {
+  const double free = static_cast<double>(model::available_memory().value_or(int64_t{1} << 32));
+  return std::clamp(kKeptShare * free, kLeastKeptBytes, kMostKeptBytes);
 }
 
 double bytes_of(const model::EncoderOutput& encoded) {
@@ -32,10 +40,19 @@ double bytes_of(const model::EncoderOutput& encoded) {
 
 Scorer::Scorer(model::Transformer& network, const data::TokenDataset& dataset,
                double label_smoothing, int batch_tokens)
+    : Scorer(
+          network,
+          [&dataset, batch_tokens](int64_t sentences) {
+            return ValidationSet(dataset, sentences, batch_tokens);
+          },
+          label_smoothing) {}
+
+Scorer::Scorer(model::Transformer& network, std::function<ValidationSet(int64_t)> validation,
+               double label_smoothing)
     : network_(network),
-      dataset_(dataset),
+      validation_(std::move(validation)),
       label_smoothing_(label_smoothing),
-      batch_tokens_(batch_tokens) {}
+      bytes_to_keep_(bytes_to_keep()) {}
 
 const ValidationSet& Scorer::subset(int64_t sentences) {
   for (auto it = subsets_.begin(); it != subsets_.end(); ++it) {
@@ -43,32 +60,54 @@ const ValidationSet& Scorer::subset(int64_t sentences) {
     subsets_.splice(subsets_.begin(), subsets_, it);
     return subsets_.front().second;
   }
-  subsets_.emplace_front(sentences, ValidationSet(dataset_, sentences, batch_tokens_));
+  subsets_.emplace_front(sentences, validation_(sentences));
   if (subsets_.size() > kSubsets) subsets_.pop_back();
   return subsets_.front().second;
 }
 
 const Scorer::Encoded& Scorer::encode(const arch::Architecture& architecture, int64_t sentences,
                                       const ValidationSet& set) {
-  const std::string text = encoder_text(architecture, sentences);
+  const Encoded* best = nullptr;
+  size_t shared = 0;
   for (auto it = encoded_.begin(); it != encoded_.end(); ++it) {
-    if (it->encoder != text) continue;
-    encoded_.splice(encoded_.begin(), encoded_, it);
-    return encoded_.front();
+    if (it->sentences != sentences || it->width != architecture.encoder_embed_dim) continue;
+    if (it->layers == architecture.encoder) {
+      encoded_.splice(encoded_.begin(), encoded_, it);
+      return encoded_.front();
+    }
+    const size_t n = shared_layers(it->layers, architecture.encoder);
+    if (n > shared) {
+      best = &*it;
+      shared = n;
+    }
   }
   Encoded fresh;
-  fresh.encoder = text;
-  for (const TensorBatch& batch : set.batches()) {
-    fresh.batches.push_back(network_.encode(batch.source));
+  fresh.sentences = sentences;
+  fresh.width = architecture.encoder_embed_dim;
+  fresh.layers = architecture.encoder;
+  fresh.number = ++encoders_;
+  for (size_t i = 0; i < set.batches().size(); ++i) {
+    const at::Tensor& source = set.batches()[i].source;
+    fresh.batches.push_back(best ? network_.encode_on(source, best->batches[i], shared)
+                                 : network_.encode(source));
     fresh.bytes += bytes_of(fresh.batches.back());
   }
   encoded_.push_front(std::move(fresh));
   double total = 0;
   for (auto it = encoded_.begin(); it != encoded_.end();) {
     total += it->bytes;
-    it = it != encoded_.begin() && total > kEncodedBytes ? encoded_.erase(it) : std::next(it);
+    it = it != encoded_.begin() && total > bytes_to_keep_ ? encoded_.erase(it) : std::next(it);
   }
   return encoded_.front();
+}
+
+size_t Scorer::known_decoder_layers(const arch::Architecture& architecture, const Encoded& encoded,
+                                    size_t batches) const {
+  if (decoded_.encoded != encoded.number || decoded_.width != architecture.decoder_embed_dim ||
+      decoded_.batches.size() != batches) {
+    return 0;
+  }
+  return shared_layers(decoded_.layers, architecture.decoder);
 }
 
 Score Scorer::score(const arch::Architecture& architecture, int64_t sentences) {
@@ -77,13 +116,26 @@ Score Scorer::score(const arch::Architecture& architecture, int64_t sentences) {
   network_.set_architecture(architecture);
   const ValidationSet& set = subset(sentences);
   const Encoded& encoded = encode(architecture, sentences, set);
+  const size_t known = known_decoder_layers(architecture, encoded, set.batches().size());
+  decoded_.encoded = 0;  // until all is there
+  if (known == 0) decoded_.batches.clear();
+  decoded_.batches.resize(set.batches().size());
+  decoded_.width = architecture.decoder_embed_dim;
+  decoded_.layers = architecture.decoder;
   model::LossSums sums;
   const model::LossOptions options{.label_smoothing = label_smoothing_};
+  double kept = 0;
   for (size_t i = 0; i < set.batches().size(); ++i) {
     const TensorBatch& batch = set.batches()[i];
-    const at::Tensor hidden = network_.decode(batch.prev_output, encoded.batches[i]);
+    std::vector<at::Tensor>& inner = decoded_.batches[i];
+    const at::Tensor hidden =
+        known > 0 ? network_.decode_on(batch.prev_output, encoded.batches[i], &inner, known)
+                  : network_.decode(batch.prev_output, encoded.batches[i], {}, &inner);
     sums += model::compute_loss(network_, hidden, batch.target, options);
+    for (const at::Tensor& layer : inner) kept += static_cast<double>(layer.nbytes());
+    if (kept > bytes_to_keep_ / 2) inner.clear();
   }
+  if (kept <= bytes_to_keep_ / 2) decoded_.encoded = encoded.number;
   const double tokens = static_cast<double>(sums.tokens);
   return {sums.loss / tokens, sums.nll / tokens, sums.tokens, wall_ms() - begin};
 }

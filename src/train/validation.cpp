@@ -80,6 +80,13 @@ ValidationSet::ValidationSet(const data::TokenDataset& dataset, int64_t sentence
   flush(chosen.size());
 }
 
+ValidationSet::ValidationSet(std::vector<TensorBatch> batches) : batches_(std::move(batches)) {
+  for (const TensorBatch& batch : batches_) {
+    sentences_ += batch.rows();
+    tokens_ += batch.tokens;
+  }
+}
+
 model::LossSums ValidationSet::evaluate(model::Transformer& network, double label_smoothing) const {
   c10::NoGradGuard no_grad;
   model::LossSums sums;

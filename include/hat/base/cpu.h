@@ -20,6 +20,8 @@ struct CpuInfo {
   bool neon_dotprod = false;
   bool neon_i8mm = false;
 
+  /// Multiplies bf16 in hardware; emulated, it is tens of times slower.
+  bool computes_bf16() const { return avx512_bf16 || amx_bf16; }
   /// The features present, as a user reads them: "avx2 avx512 avx512_vnni".
   std::string features() const;
 };

@@ -101,6 +101,7 @@ struct SearchConfig {
   std::string objective = "loss";
   int finalists = 5;
   int valid_sentences = 0;
+  std::string precision = "auto";
   bool surrogate = true;
   void describe(Schema& s);
 };

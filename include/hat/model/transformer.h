@@ -90,10 +90,19 @@ class Transformer {
 
   /// Gradients are recorded unless a c10::NoGradGuard (or InferenceMode) is active.
   EncoderOutput encode(const at::Tensor& source, const Pass& pass = {});
+  /// The same without dropout, taking over the outputs of the first `layers` layers from `known`,
+  /// which came from the same tokens and weights through the same layers at the same width: equal
+  /// to encode(source) to the last bit.
+  EncoderOutput encode_on(const at::Tensor& source, const EncoderOutput& known, size_t layers);
   /// Decoder states [batch, length, D] before the output projection. `inner` receives the embedding
   /// and the output of every active layer when not null.
   at::Tensor decode(const at::Tensor& prev_output, const EncoderOutput& encoded,
                     const Pass& pass = {}, std::vector<at::Tensor>* inner = nullptr);
+  /// The same without dropout, taking over the embedding and the first `layers` layers from
+  /// `inner`, which decode() filled for the same tokens, `encoded` and leading layers; `inner` then
+  /// holds this architecture's. Equal to decode() with `inner` to the last bit.
+  at::Tensor decode_on(const at::Tensor& prev_output, const EncoderOutput& encoded,
+                       std::vector<at::Tensor>* inner, size_t layers);
   /// fp32 logits [..., target vocabulary] of decoder states [..., D].
   at::Tensor logits(const at::Tensor& hidden);
   at::Tensor forward(const at::Tensor& source, const at::Tensor& prev_output,
@@ -128,6 +137,10 @@ class Transformer {
  private:
   friend struct TransformerAccess;  // losses and decoding inside the module
   struct Impl;
+  EncoderOutput run_encoder(const at::Tensor& source, const Pass& pass, const EncoderOutput* known,
+                            size_t first);
+  at::Tensor run_decoder(const at::Tensor& prev_output, const EncoderOutput& encoded,
+                         const Pass& pass, std::vector<at::Tensor>* inner, size_t first);
   std::unique_ptr<Impl> impl_;
 };
 

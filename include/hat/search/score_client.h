@@ -11,12 +11,16 @@
 
 namespace hat::search {
 
+/// Indexes of the networks in the order in which a scorer shares most between them: those with
+/// equal leading layers lie together.
+std::vector<size_t> order_by_layers(const std::vector<arch::Architecture>& architectures);
+
 /// Scores candidates in child processes that hold the SuperTransformer (`hat score-worker`): one
 /// JSON line a request, {"id": n, "architecture": {...}, "sentences": m}, one a reply, {"id": n,
 /// "loss": x} or
 /// {"id": n, "error": "..."}. Workers are started with the first candidate, each with one thread,
-/// so a loss never depends on how many there are; candidates with equal encoders go to the same
-/// worker, which keeps encoder results.
+/// so a loss never depends on how many there are; candidates that share leading layers go to the
+/// same worker one after another, which keeps what they share.
 class WorkerObjective : public Objective {
  public:
   struct Options {
@@ -38,7 +42,6 @@ class WorkerObjective : public Objective {
     size_t waiting = 0;        ///< requests sent and not answered
   };
   void start();
-  std::vector<size_t> by_encoder(const std::vector<arch::Architecture>& architectures) const;
   void send(Worker& worker, const std::vector<arch::Architecture>& architectures, int sentences);
   bool receive(Worker& worker, double timeout_ms, size_t batch_size, const ScoreSink& sink);
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <string>
 #include <utility>
@@ -22,13 +23,17 @@ struct Score {
 };
 
 /// Scores SubTransformers of a trained SuperTransformer on a fixed part of the validation set. The
-/// batches are prepared once. Encoder results are kept for the last few encoders: candidates of a
-/// search often share theirs, and the decoder is the smaller half of the work. The same network,
-/// sentences and number of threads give the same digits, whether the encoder was kept or not.
+/// batches are prepared once. Outputs of encoder layers are kept for the last few encoders, those
+/// of decoder layers for the last network: candidates of a search share whole encoders and leading
+/// layers, most when they come sorted by their layers. The same network, sentences and
+/// number of threads give the same digits, whether something was kept or not.
 class Scorer {
  public:
   Scorer(model::Transformer& network, const data::TokenDataset& dataset, double label_smoothing,
-         int batch_tokens = 4096);
+         int batch_tokens = 1024);
+  /// `validation` makes the batches of so many sentences (0: all).
+  Scorer(model::Transformer& network, std::function<ValidationSet(int64_t sentences)> validation,
+         double label_smoothing);
 
   /// On `sentences` validation sentences, evenly spaced over the set (0: all). Throws kConfig when
   /// the architecture does not fit in the network.
@@ -36,20 +41,35 @@ class Scorer {
 
  private:
   struct Encoded {
-    std::string encoder;  ///< canonical text of the encoder half
+    int64_t sentences = 0;
+    int width = 0;
+    std::vector<arch::EncoderLayer> layers;
     std::vector<model::EncoderOutput> batches;
     double bytes = 0;
+    uint64_t number = 0;  ///< names this result
+  };
+  /// Of the last network: inner states of every batch, as decode() gives them.
+  struct Decoded {
+    uint64_t encoded = 0;  ///< Encoded::number
+    int width = 0;
+    std::vector<arch::DecoderLayer> layers;
+    std::vector<std::vector<at::Tensor>> batches;
   };
   const ValidationSet& subset(int64_t sentences);
   const Encoded& encode(const arch::Architecture& architecture, int64_t sentences,
                         const ValidationSet& set);
+  /// Leading decoder layers of `architecture` whose outputs decoded_ holds.
+  size_t known_decoder_layers(const arch::Architecture& architecture, const Encoded& encoded,
+                              size_t batches) const;
 
   model::Transformer& network_;
-  const data::TokenDataset& dataset_;
+  std::function<ValidationSet(int64_t)> validation_;
   double label_smoothing_;
-  int batch_tokens_;
+  double bytes_to_keep_;
   std::list<std::pair<int64_t, ValidationSet>> subsets_;
   std::list<Encoded> encoded_;  ///< most recent first
+  Decoded decoded_;
+  uint64_t encoders_ = 0;
 };
 
 }  // namespace hat::train

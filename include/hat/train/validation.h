@@ -36,6 +36,9 @@ class ValidationSet {
   /// is empty or holds labels.
   ValidationSet(const data::TokenDataset& dataset, int64_t sentences, int batch_tokens);
 
+  /// Batches that are there already.
+  explicit ValidationSet(std::vector<TensorBatch> batches);
+
   const std::vector<TensorBatch>& batches() const { return batches_; }
   int64_t sentences() const { return sentences_; }
   int64_t tokens() const { return tokens_; }

@@ -43,6 +43,7 @@ void run_score_worker(const ScoreWorkerOptions& options) {
   const config::Workspace workspace = options.workspace.open();
   model::configure_process(WorkspaceFlags::threads(workspace));
   const train::TrainedSuper super = train::load_super(workspace);
+  super.network->set_compute(model::resolve_compute(workspace.config().search.precision));
   const data::TokenDataset valid = train::open_pairs(workspace, "valid");
   train::Scorer scorer(*super.network, valid, workspace.config().train.label_smoothing);
   std::string line;
