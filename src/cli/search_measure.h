@@ -13,9 +13,9 @@ bool can_measure(const config::Workspace& workspace, const latency::Device& devi
 
 /// Measures networks on the device in the units of its latency set. What was measured is kept in
 /// devices/<name>/finalists.jsonl, so that a search that is resumed or repeated decides by the same
-/// numbers.
+/// numbers. Each occasion ("" or a word) measures for itself.
 search::Measure finalist_meter(const config::Workspace& workspace, const latency::Device& device,
-                               const arch::SearchSpace& space);
+                               const arch::SearchSpace& space, const std::string& occasion);
 /// The same without anything remembered: every call measures.
 search::Measure fresh_meter(const config::Workspace& workspace, const latency::Device& device,
                             const arch::SearchSpace& space);

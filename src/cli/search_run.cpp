@@ -245,10 +245,11 @@ void SearchRun::finish_goal(size_t goal) {
   if (!answered_from_.empty()) finishing.extra_evaluations = 0;
   const int cost = measured_cost(goal);
   const search::Goal& asked = setup_.problem.goals[goal];
-  search::Measure measure;
+  search::Measure measure, confirm;
   if (cost >= 0 && !setup_.by_bound && !asked.limits.empty()) {
-    measure = finalist_meter(setup_.workspace, setup_.devices[setup_.goal_device[goal]].device,
-                             setup_.space);
+    const latency::Device& device = setup_.devices[setup_.goal_device[goal]].device;
+    measure = finalist_meter(setup_.workspace, device, setup_.space, "");
+    confirm = finalist_meter(setup_.workspace, device, setup_.space, "confirm");
   }
   GoalResult& result = goals_[goal];
   if (!asked.front.empty()) {
@@ -263,7 +264,7 @@ void SearchRun::finish_goal(size_t goal) {
   }
   search::Finisher finisher(searcher_, scoring_.evaluator, finishing);
   const search::Genotype& anchor = setup_.reaches[std::max(cost, 0)].at_smallest;
-  result.finish = finisher.finish(goal, cost, measure, anchor);
+  result.finish = finisher.finish(goal, cost, measure, anchor, confirm);
   note_finish(goal);
   if (result.finish.winner < 0) {
     double nearest = std::numeric_limits<double>::infinity();

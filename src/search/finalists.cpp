@@ -19,14 +19,16 @@ Limit* limit_on(std::vector<Limit>& limits, int cost) {
 }
 
 /// Measured over predicted, in steps of half a percent: smaller differences are noise, and must not
-/// send two searches with the same seed different ways.
+/// send two searches with the same seed different ways. Where some were measured twice, theirs
+/// alone: the others' are what luck made of them.
 double bias_of(const std::map<std::string, Finalist>& known, int cost) {
-  std::vector<double> ratios;
+  std::vector<double> ratios, confirmed;
   for (const auto& [key, finalist] : known) {
-    if (!std::isnan(finalist.measured)) {
-      ratios.push_back(finalist.measured / finalist.candidate.costs[cost]);
-    }
+    if (std::isnan(finalist.measured)) continue;
+    ratios.push_back(finalist.measured / finalist.candidate.costs[cost]);
+    if (finalist.confirmed) confirmed.push_back(ratios.back());
   }
+  if (!confirmed.empty()) ratios = confirmed;
   return ratios.empty() ? 1 : std::round(median(ratios) * 200) / 200;
 }
 
@@ -70,8 +72,22 @@ int Finisher::choose(const std::vector<Finalist>& finalists, int measured_cost,
   return best;
 }
 
+/// Measures the winner again until one keeps the budget twice, or none is left.
+void Finisher::confirm_winner(Finish& finish, int measured_cost, const std::vector<Limit>& limits,
+                              double budget, const Measure& confirm,
+                              std::map<std::string, Finalist>& known) const {
+  while (finish.winner >= 0 && !finish.finalists[finish.winner].confirmed) {
+    Finalist& winner = finish.finalists[finish.winner];
+    winner.measured = std::max(winner.measured, confirm({winner.candidate})[0]);
+    winner.keeps = winner.measured * (1 + options_.margin) <= budget;
+    winner.confirmed = true;
+    known[winner.candidate.key] = winner;
+    finish.winner = choose(finish.finalists, measured_cost, limits);
+  }
+}
+
 Finish Finisher::finish(size_t goal, int measured_cost, const Measure& measure,
-                        const Genotype& anchor) {
+                        const Genotype& anchor, const Measure& confirm) {
   const std::vector<Limit> asked = searcher_.goals()[goal].limits;
   std::vector<Limit> limits = asked;
   Limit* limit = limit_on(limits, measured_cost);
@@ -100,6 +116,9 @@ Finish Finisher::finish(size_t goal, int measured_cost, const Measure& measure,
         result.finalists.begin(), result.finalists.end(),
         [](const Finalist& a, const Finalist& b) { return a.candidate.loss < b.candidate.loss; });
     result.winner = choose(result.finalists, measured_cost, asked);
+    if (measure && confirm) {
+      confirm_winner(result, measured_cost, asked, budget, confirm, known);
+    }
     result.measured = static_cast<bool>(measure);
     if (!measure || !limit) break;
     result.bias = bias_of(known, measured_cost);

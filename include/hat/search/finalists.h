@@ -23,9 +23,9 @@ struct FinishOptions {
   int extra_evaluations = 24;
   /// A network keeps the budget when its measured value does with this share to spare: what
   /// measuring again may differ by.
-  double margin = 0.01;
+  double margin = 0.02;
   /// Below this share of the budget unused there is nothing to fill.
-  double slack = 0.02;
+  double slack = 0.01;
   /// Losses nearer than this share count as equal: then the fuller network wins. Inherited weights
   /// on a thousand sentences do not tell losses this near apart, and the larger of two gains more
   /// from finetuning.
@@ -33,9 +33,10 @@ struct FinishOptions {
 };
 
 struct Finalist {
-  Candidate candidate;  ///< loss on FinishOptions::sentences
-  double measured = 0;  ///< NaN: not measured
-  bool keeps = false;   ///< by measurement, or by prediction where nothing is measured
+  Candidate candidate;     ///< loss on FinishOptions::sentences
+  double measured = 0;     ///< NaN: not measured
+  bool keeps = false;      ///< by measurement, or by prediction where nothing is measured
+  bool confirmed = false;  ///< measured twice; `measured` is the larger
 };
 
 struct Finish {
@@ -50,16 +51,23 @@ struct Finish {
 /// predictor proves off, the limit is corrected by what was measured, more networks near it are
 /// scored, and the best of those measured, for a few rounds. `measured_cost` is the index of the
 /// cost that `measure` gives; without `measure` the predicted costs decide.
+///
+/// The best of several noisy measurements is biased: whoever was measured too fast wins. With
+/// `confirm`, an independent second measurement, a winner has to keep the budget in both.
 class Finisher {
  public:
   Finisher(Searcher& searcher, Evaluator& evaluator, FinishOptions options)
       : searcher_(searcher), evaluator_(evaluator), options_(options) {}
-  Finish finish(size_t goal, int measured_cost, const Measure& measure, const Genotype& anchor);
+  Finish finish(size_t goal, int measured_cost, const Measure& measure, const Genotype& anchor,
+                const Measure& confirm = {});
 
  private:
   std::vector<Candidate> shortlist(const std::vector<Limit>& limits);
   int choose(const std::vector<Finalist>& finalists, int measured_cost,
              const std::vector<Limit>& limits) const;
+  void confirm_winner(Finish& finish, int measured_cost, const std::vector<Limit>& limits,
+                      double budget, const Measure& confirm,
+                      std::map<std::string, Finalist>& known) const;
 
   Searcher& searcher_;
   Evaluator& evaluator_;
