@@ -4,6 +4,8 @@
 
 #include <atomic>
 #include <mutex>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "hat/base/progress.h"
@@ -48,6 +50,16 @@ void write_plain_line(LogLevel level, std::string_view subsystem, std::string_vi
 }
 
 }  // namespace
+
+void log_warning_once(std::string_view subsystem, std::string_view message) {
+  static std::mutex mutex;
+  static std::set<std::string, std::less<>> seen;
+  {
+    const std::lock_guard lock(mutex);
+    if (!seen.emplace(str(subsystem, ": ", message)).second) return;
+  }
+  log_warning(subsystem, message);
+}
 
 void log(LogLevel level, std::string_view subsystem, std::string_view message) {
   if (level < log_level()) return;

@@ -85,6 +85,7 @@ Command search_command() {
         flags->workspace.bind(app, "--evaluations", "search.evaluations");
         flags->workspace.bind(app, "--finalists", "search.finalists");
         flags->workspace.bind(app, "--sentences", "search.valid_sentences");
+        flags->workspace.bind(app, "--objective", "search.objective");
         app.add_flag("--fresh", flags->fresh, "Do not answer from an earlier front");
         app.add_flag("--no-measure", flags->no_measure,
                      "Measure nothing: keep the budget by the predictor's bound");

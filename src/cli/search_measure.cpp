@@ -107,10 +107,9 @@ search::Measure finalist_meter(const config::Workspace& workspace, const latency
   auto store = std::make_shared<MeasuredStore>(folder / "finalists.jsonl");
   const latency::MeasureOptions options = measure_options(workspace);
   const latency::LatencySet set = latency::read_journal(folder / "latency.jsonl");
-  const std::string set_id = std::to_string(
-      hash64(latency::header_to_json(set).dump() +
-             latency::reference_to_json(set.anchors.value_or(latency::Anchors{}), "").dump() +
-             occasion));
+  const std::string set_id = std::to_string(hash64(
+      latency::header_to_json(set).dump() +
+      latency::reference_to_json(set.anchors.value_or(latency::Anchors{}), "").dump() + occasion));
   return [=, &space](const std::vector<search::Candidate>& candidates) {
     std::vector<double> values;
     for (const search::Candidate& candidate : candidates) {

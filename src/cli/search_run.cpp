@@ -62,6 +62,7 @@ OrderedJson SearchRun::request() const {
           {"version", 1},
           {"space", setup_.space.name()},
           {"space_id", setup_.space.id()},
+          {"objective", setup_.workspace.config().search.objective},
           {"scores", setup_.score_id},
           {"algorithm", options.algorithm},
           {"evaluations", options.evaluations},
@@ -212,7 +213,7 @@ void SearchRun::search() {
     const search::Goal& goal = setup_.problem.goals[0];
     const bool found = !std::isnan(step.best_loss);
     std::string note = str("generation ", step.generation);
-    if (found) note += str("  loss ", fixed(step.best_loss, 4));
+    if (found) note += str("  ", setup_.loss_name, " ", fixed(step.best_loss, 4));
     if (found && !goal.limits.empty()) {
       note += str("  budget left ", fixed(100 * step.slack, 1), " %");
     }
@@ -335,8 +336,9 @@ void SearchRun::compare(size_t goal) {
   Progress progress("random search, to compare", static_cast<uint64_t>(search_evaluations_),
                     "evaluations");
   searcher.on_step = [&](const search::Step& step) {
-    progress.update(static_cast<uint64_t>(step.evaluations),
-                    std::isnan(step.best_loss) ? "" : str("loss ", fixed(step.best_loss, 4)));
+    progress.update(
+        static_cast<uint64_t>(step.evaluations),
+        std::isnan(step.best_loss) ? "" : str(setup_.loss_name, " ", fixed(step.best_loss, 4)));
   };
   searcher.run(search_evaluations_);
   std::vector<search::Candidate> drawn = searcher.pool();
@@ -411,7 +413,9 @@ std::string SearchRun::text() const {
     }
     out += str("search ", directory_.filename().string(), ": the best network", limits,
                asked.name.empty() ? "" : " on " + asked.name, "\n\n",
-               search::report_table(result.rows, setup_.problem.costs, measured_cost(goal)), "\n");
+               search::report_table(result.rows, setup_.problem.costs, measured_cost(goal),
+                                    setup_.loss_name),
+               "\n");
     const int cost = measured_cost(goal);
     if (!asked.limits.empty() && asked.limits[0].cost == cost) {
       const search::ReportRow& winner = result.rows[0];
@@ -427,7 +431,7 @@ std::string SearchRun::text() const {
         rows.push_back(row(candidate.key, candidate, goal, kNotMeasured));
       }
       out += str("  the front, ", rows.size(), " networks:\n\n",
-                 search::report_table(rows, setup_.problem.costs, cost));
+                 search::report_table(rows, setup_.problem.costs, cost, setup_.loss_name));
     }
     const search::Finalist& winner = result.finish.finalists[result.finish.winner];
     out += "\n" + arch::draw(setup_.decode(winner.candidate.genotype)) + "\n";

@@ -24,7 +24,16 @@ std::unique_ptr<search::Objective> workers(const SearchSetup& setup) {
                   "--set",
                   str("train.label_smoothing=", workspace.config().train.label_smoothing),
                   "--set",
-                  str("search.precision=", setup.score_precision)};
+                  str("search.precision=", setup.score_precision),
+                  "--set",
+                  str("search.objective=", workspace.config().search.objective)};
+  const config::DecodeConfig& decode = workspace.config().decode;
+  for (const std::string& setting :
+       {str("decode.beam=", decode.beam), str("decode.length_penalty=", decode.length_penalty),
+        str("decode.max_length=", decode.max_length),
+        str("decode.min_length=", decode.min_length)}) {
+    options.argv.insert(options.argv.end(), {"--set", setting});
+  }
   options.workers = std::clamp(WorkspaceFlags::threads(workspace), 1, 64);
   return std::make_unique<search::WorkerObjective>(
       options, [&setup](const search::Genotype& genotype) { return setup.decode(genotype); });

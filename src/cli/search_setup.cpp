@@ -168,8 +168,16 @@ void SearchSetup::find_super() {
   const config::SearchConfig& search = workspace.config().search;
   score_precision = search.precision;
   if (score_precision == "auto") score_precision = cpu_info().computes_bf16() ? "bf16" : "fp32";
-  const std::string objective =
+  std::string objective =
       str(search.objective, " ", workspace.config().train.label_smoothing, " ", score_precision);
+  loss_name = search.objective == "bleu"   ? "100-BLEU"
+              : search.objective == "chrf" ? "100-chrF2"
+                                           : "loss";
+  if (search.objective != "loss") {
+    const config::DecodeConfig& decode = workspace.config().decode;
+    objective += str(" ", decode.beam, " ", decode.length_penalty, " ", decode.max_length, " ",
+                     decode.min_length);
+  }
   score_id = hex(mix_seed(mix_seed(fingerprint(weights), fingerprint(valid)), hash64(objective)));
 }
 

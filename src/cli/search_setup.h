@@ -69,6 +69,7 @@ struct SearchSetup {
   /// what scores are valid for.
   std::string score_id;
   std::string score_precision;  ///< "fp32" or "bf16"
+  std::string loss_name;        ///< what is minimised, for people: "loss", "100 - BLEU"
   /// Latency limits are kept by the predictor's bound because nothing will be measured.
   bool by_bound = false;
 

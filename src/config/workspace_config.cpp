@@ -132,7 +132,9 @@ void SearchConfig::describe(Schema& s) {
   s.field("evaluations", evaluations, "Candidates scored with inherited weights at most")
       .range(1, 1e6);
   s.field("population", population, "Candidates in a generation").range(4, 10000);
-  s.field("objective", objective, "What is minimised").one_of({"loss"});
+  s.field("objective", objective,
+          "What is minimised: the loss, or 100 - BLEU or 100 - chrF of translations (slow)")
+      .one_of({"loss", "bleu", "chrf"});
   s.field("finalists", finalists, "Best candidates that are measured on the device at the end")
       .range(1, 1000);
   s.field("valid_sentences", valid_sentences,

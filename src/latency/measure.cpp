@@ -79,9 +79,9 @@ void check_same_machine(const LatencySet& set, const Device& device, const Agent
   same("threads", std::to_string(device.threads));
   const auto version = facts.find("version");
   if (version != facts.end() && version->second != str(hello.version, " ", hello.commit)) {
-    log_warning("latency",
-                str("rows so far are of hat-run ", version->second, ", now ", hello.version, " ",
-                    hello.commit, "; 'hat doctor' tells whether it shows"));
+    log_warning_once(
+        "latency", str("rows so far are of hat-run ", version->second, ", now ", hello.version, " ",
+                       hello.commit, "; 'hat doctor' tells whether it shows"));
   }
 }
 

@@ -19,8 +19,8 @@ std::string cost_text(const Cost& cost, double value) {
 }  // namespace
 
 std::string report_table(const std::vector<ReportRow>& rows, const std::vector<Cost>& costs,
-                         int measured_cost) {
-  std::vector<std::vector<std::string>> table{{"", "loss"}};
+                         int measured_cost, const std::string& loss_name) {
+  std::vector<std::vector<std::string>> table{{"", loss_name}};
   for (size_t i = 0; i < costs.size(); ++i) {
     const bool measured = static_cast<int>(i) == measured_cost;
     table[0].push_back(measured ? costs[i].name + " predicted" : costs[i].name);

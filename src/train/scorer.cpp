@@ -11,9 +11,9 @@
 namespace hat::train {
 namespace {
 
-// Memory for kept outputs of encoders, and of decoders half as much: a share of what is free, since
+// Memory for kept outputs of encoders, and as much for decoders: a share of what is free, since
 // several workers do the same, between two limits.
-constexpr double kKeptShare = 0.1;
+constexpr double kKeptShare = 0.08;
 constexpr double kLeastKeptBytes = 64e6, kMostKeptBytes = 1e9;
 // Validation subsets that are kept prepared.
 constexpr size_t kSubsets = 4;
@@ -28,6 +28,16 @@ size_t shared_layers(const std::vector<Layer>& a, const std::vector<Layer>& b) {
 double bytes_to_keep() {
   const double free = static_cast<double>(model::available_memory().value_or(int64_t{1} << 32));
   return std::clamp(kKeptShare * free, kLeastKeptBytes, kMostKeptBytes);
+}
+
+/// Drops results from the end until the others fit; the first stays in any case.
+template <class Result>
+void drop_oldest(std::list<Result>& results, double bytes) {
+  double total = 0;
+  for (auto it = results.begin(); it != results.end();) {
+    total += it->bytes;
+    it = it != results.begin() && total > bytes ? results.erase(it) : std::next(it);
+  }
 }
 
 double bytes_of(const model::EncoderOutput& encoded) {
@@ -93,21 +103,22 @@ const Scorer::Encoded& Scorer::encode(const arch::Architecture& architecture, in
     fresh.bytes += bytes_of(fresh.batches.back());
   }
   encoded_.push_front(std::move(fresh));
-  double total = 0;
-  for (auto it = encoded_.begin(); it != encoded_.end();) {
-    total += it->bytes;
-    it = it != encoded_.begin() && total > bytes_to_keep_ ? encoded_.erase(it) : std::next(it);
-  }
+  drop_oldest(encoded_, bytes_to_keep_);
   return encoded_.front();
 }
 
-size_t Scorer::known_decoder_layers(const arch::Architecture& architecture, const Encoded& encoded,
-                                    size_t batches) const {
-  if (decoded_.encoded != encoded.number || decoded_.width != architecture.decoder_embed_dim ||
-      decoded_.batches.size() != batches) {
-    return 0;
+std::pair<const Scorer::Decoded*, size_t> Scorer::known_decoder(
+    const arch::Architecture& architecture, const Encoded& encoded) const {
+  const Decoded* best = nullptr;
+  size_t shared = 0;
+  for (const Decoded& one : decoded_) {
+    if (one.encoded != encoded.number || one.width != architecture.decoder_embed_dim) continue;
+    const size_t n = shared_layers(one.layers, architecture.decoder);
+    if (n <= shared) continue;
+    best = &one;
+    shared = n;
   }
-  return shared_layers(decoded_.layers, architecture.decoder);
+  return {best, shared};
 }
 
 Score Scorer::score(const arch::Architecture& architecture, int64_t sentences) {
@@ -116,26 +127,25 @@ Score Scorer::score(const arch::Architecture& architecture, int64_t sentences) {
   network_.set_architecture(architecture);
   const ValidationSet& set = subset(sentences);
   const Encoded& encoded = encode(architecture, sentences, set);
-  const size_t known = known_decoder_layers(architecture, encoded, set.batches().size());
-  decoded_.encoded = 0;  // until all is there
-  if (known == 0) decoded_.batches.clear();
-  decoded_.batches.resize(set.batches().size());
-  decoded_.width = architecture.decoder_embed_dim;
-  decoded_.layers = architecture.decoder;
+  const auto [known, layers] = known_decoder(architecture, encoded);
+  Decoded fresh{encoded.number, architecture.decoder_embed_dim, architecture.decoder, {}, 0};
   model::LossSums sums;
   const model::LossOptions options{.label_smoothing = label_smoothing_};
-  double kept = 0;
   for (size_t i = 0; i < set.batches().size(); ++i) {
     const TensorBatch& batch = set.batches()[i];
-    std::vector<at::Tensor>& inner = decoded_.batches[i];
+    std::vector<at::Tensor> inner;
+    if (known) inner = known->batches[i];
     const at::Tensor hidden =
-        known > 0 ? network_.decode_on(batch.prev_output, encoded.batches[i], &inner, known)
-                  : network_.decode(batch.prev_output, encoded.batches[i], {}, &inner);
+        known ? network_.decode_on(batch.prev_output, encoded.batches[i], &inner, layers)
+              : network_.decode(batch.prev_output, encoded.batches[i], {}, &inner);
     sums += model::compute_loss(network_, hidden, batch.target, options);
-    for (const at::Tensor& layer : inner) kept += static_cast<double>(layer.nbytes());
-    if (kept > bytes_to_keep_ / 2) inner.clear();
+    for (const at::Tensor& layer : inner) fresh.bytes += static_cast<double>(layer.nbytes());
+    if (fresh.bytes <= bytes_to_keep_) fresh.batches.push_back(std::move(inner));
   }
-  if (kept <= bytes_to_keep_ / 2) decoded_.encoded = encoded.number;
+  if (fresh.bytes <= bytes_to_keep_) {
+    decoded_.push_front(std::move(fresh));
+    drop_oldest(decoded_, bytes_to_keep_);
+  }
   const double tokens = static_cast<double>(sums.tokens);
   return {sums.loss / tokens, sums.nll / tokens, sums.tokens, wall_ms() - begin};
 }

@@ -44,17 +44,23 @@ TensorBatch to_tensors(const data::Batch& batch) {
           matrix(batch.target, batch.rows, batch.target_length), batch.target_tokens};
 }
 
-ValidationSet::ValidationSet(const data::TokenDataset& dataset, int64_t sentences,
-                             int batch_tokens) {
+std::vector<uint32_t> validation_sentences(const data::TokenDataset& dataset, int64_t sentences) {
   HAT_CHECK(dataset.kind() == data::DatasetKind::kPairs, ErrorKind::kData,
             "the validation set holds labels, not sentence pairs",
             "Translation needs pairs; check task.kind and run hat prepare again.");
   HAT_CHECK(dataset.size() > 0, ErrorKind::kData, "the validation set is empty",
             "Name a file with sentences in task.valid and run hat prepare again.");
   const int64_t all = static_cast<int64_t>(dataset.size());
-  sentences_ = sentences == 0 ? all : std::min(sentences, all);
-  std::vector<uint32_t> chosen(sentences_);
-  for (int64_t i = 0; i < sentences_; ++i) chosen[i] = static_cast<uint32_t>(i * all / sentences_);
+  const int64_t count = sentences == 0 ? all : std::min(sentences, all);
+  std::vector<uint32_t> chosen(static_cast<size_t>(count));
+  for (int64_t i = 0; i < count; ++i) chosen[i] = static_cast<uint32_t>(i * all / count);
+  return chosen;
+}
+
+ValidationSet::ValidationSet(const data::TokenDataset& dataset, int64_t sentences,
+                             int batch_tokens) {
+  std::vector<uint32_t> chosen = validation_sentences(dataset, sentences);
+  sentences_ = static_cast<int64_t>(chosen.size());
   std::stable_sort(chosen.begin(), chosen.end(), [&](uint32_t a, uint32_t b) {
     return std::pair(dataset.source_length(a), dataset.target_length(a)) <
            std::pair(dataset.source_length(b), dataset.target_length(b));

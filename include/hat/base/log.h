@@ -17,6 +17,9 @@ inline void log_info(std::string_view s, std::string_view m) { log(LogLevel::kIn
 inline void log_warning(std::string_view s, std::string_view m) { log(LogLevel::kWarning, s, m); }
 inline void log_error(std::string_view s, std::string_view m) { log(LogLevel::kError, s, m); }
 
+/// The same warning once in this process: a check that every measurement of a search repeats.
+void log_warning_once(std::string_view subsystem, std::string_view message);
+
 using LogSink = std::function<void(LogLevel, std::string_view, std::string_view)>;
 /// Replaces where log lines go; an empty function restores plain lines on stderr.
 void set_log_sink(LogSink sink);

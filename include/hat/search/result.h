@@ -21,7 +21,7 @@ struct ReportRow {
 
 /// A table for people: name, loss, each cost (the first with its bound and measured value).
 std::string report_table(const std::vector<ReportRow>& rows, const std::vector<Cost>& costs,
-                         int measured_cost);
+                         int measured_cost, const std::string& loss_name);
 config::OrderedJson to_json(const ReportRow& row, const std::vector<Cost>& costs,
                             int measured_cost);
 

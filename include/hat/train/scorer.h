@@ -23,9 +23,9 @@ struct Score {
 };
 
 /// Scores SubTransformers of a trained SuperTransformer on a fixed part of the validation set. The
-/// batches are prepared once. Outputs of encoder layers are kept for the last few encoders, those
-/// of decoder layers for the last network: candidates of a search share whole encoders and leading
-/// layers, most when they come sorted by their layers. The same network, sentences and
+/// batches are prepared once. Outputs of encoder and decoder layers are kept for the last few
+/// networks: candidates of a search share whole encoders and leading layers, most when they come
+/// sorted by their layers. The same network, sentences and
 /// number of threads give the same digits, whether something was kept or not.
 class Scorer {
  public:
@@ -48,19 +48,20 @@ class Scorer {
     double bytes = 0;
     uint64_t number = 0;  ///< names this result
   };
-  /// Of the last network: inner states of every batch, as decode() gives them.
+  /// Inner states of every batch, as Transformer::decode() gives them.
   struct Decoded {
     uint64_t encoded = 0;  ///< Encoded::number
     int width = 0;
     std::vector<arch::DecoderLayer> layers;
     std::vector<std::vector<at::Tensor>> batches;
+    double bytes = 0;
   };
   const ValidationSet& subset(int64_t sentences);
   const Encoded& encode(const arch::Architecture& architecture, int64_t sentences,
                         const ValidationSet& set);
-  /// Leading decoder layers of `architecture` whose outputs decoded_ holds.
-  size_t known_decoder_layers(const arch::Architecture& architecture, const Encoded& encoded,
-                              size_t batches) const;
+  /// What shares the most leading decoder layers with `architecture`, and how many; null: none.
+  std::pair<const Decoded*, size_t> known_decoder(const arch::Architecture& architecture,
+                                                  const Encoded& encoded) const;
 
   model::Transformer& network_;
   std::function<ValidationSet(int64_t)> validation_;
@@ -68,7 +69,7 @@ class Scorer {
   double bytes_to_keep_;
   std::list<std::pair<int64_t, ValidationSet>> subsets_;
   std::list<Encoded> encoded_;  ///< most recent first
-  Decoded decoded_;
+  std::list<Decoded> decoded_;  ///< most recent first
   uint64_t encoders_ = 0;
 };
 

@@ -28,12 +28,15 @@ struct TensorBatch {
 };
 TensorBatch to_tensors(const data::Batch& batch);
 
+/// `sentences` indexes evenly spaced over the set (0 or too many: all of them). Throws kData when
+/// the set is empty or holds labels.
+std::vector<uint32_t> validation_sentences(const data::TokenDataset& dataset, int64_t sentences);
+
 /// A fixed part of the validation set, cut into batches of like length once: every architecture
 /// sees the same sentences in the same batches, so that losses are comparable to the last digit.
 class ValidationSet {
  public:
-  /// `sentences` 0: all. Otherwise that many, evenly spaced over the set. Throws kData when the set
-  /// is empty or holds labels.
+  /// Those of validation_sentences().
   ValidationSet(const data::TokenDataset& dataset, int64_t sentences, int batch_tokens);
 
   /// Batches that are there already.

@@ -1,13 +1,18 @@
+#include <functional>
 #include <iostream>
+#include <memory>
 
 #include "../torch_commands.h"
 #include "../train_options.h"
+#include "hat/base/clock.h"
 #include "hat/base/error.h"
 #include "hat/base/strings.h"
 #include "hat/config/json.h"
 #include "hat/model/compute.h"
+#include "hat/text/piece_tokenizer.h"
 #include "hat/train/scorer.h"
 #include "hat/train/stages.h"
+#include "hat/train/translation_scorer.h"
 
 namespace hat::cli {
 namespace {
@@ -15,7 +20,44 @@ namespace {
 // Longer lines are no requests.
 constexpr size_t kLongestLine = 1 << 20;
 
-config::OrderedJson answer(train::Scorer& scorer, const std::string& line) {
+/// Loss of an architecture on so many sentences; `reply` may be told more.
+using ScoreFunction =
+    std::function<double(const arch::Architecture&, int64_t, config::OrderedJson* reply)>;
+
+ScoreFunction loss_of(std::shared_ptr<train::Scorer> scorer) {
+  return [scorer](const arch::Architecture& architecture, int64_t sentences,
+                  config::OrderedJson* reply) {
+    const train::Score score = scorer->score(architecture, sentences);
+    (*reply)["nll"] = score.nll;
+    (*reply)["tokens"] = score.tokens;
+    return score.loss;
+  };
+}
+
+ScoreFunction translation_score_of(const config::Workspace& workspace, model::Transformer& network,
+                                   const data::TokenDataset& valid) {
+  const fs::path joint = workspace.data_dir() / "tokenizer.model";
+  const auto tokenizer = std::make_shared<text::PieceTokenizer>(text::PieceTokenizer::load(
+      fs::exists(joint)
+          ? joint
+          : workspace.data_dir() / str("tokenizer.", workspace.config().task.target, ".model")));
+  const config::DecodeConfig& decode = workspace.config().decode;
+  model::BeamOptions beam;
+  beam.beam = decode.beam;
+  beam.length_penalty = decode.length_penalty;
+  beam.max_length = decode.max_length;
+  beam.min_length = decode.min_length;
+  const auto scorer = std::make_shared<train::TranslationScorer>(
+      network, valid,
+      workspace.config().search.objective == "bleu" ? train::TranslationMetric::kBleu
+                                                    : train::TranslationMetric::kChrf,
+      beam, [tokenizer](const std::vector<int>& pieces) { return tokenizer->decode(pieces); });
+  return [scorer](const arch::Architecture& architecture, int64_t sentences, config::OrderedJson*) {
+    return scorer->score(architecture, sentences);
+  };
+}
+
+config::OrderedJson answer(const ScoreFunction& scorer, const std::string& line) {
   config::OrderedJson reply;
   reply["id"] = nullptr;
   try {
@@ -26,11 +68,9 @@ config::OrderedJson answer(train::Scorer& scorer, const std::string& line) {
         config::get_member(request, "architecture", "request"), "request");
     const int64_t sentences = config::get_int(request, "sentences", "request");
     HAT_CHECK(sentences >= 0, ErrorKind::kData, "request: 'sentences' is negative");
-    const train::Score score = scorer.score(architecture, sentences);
-    reply["loss"] = score.loss;
-    reply["nll"] = score.nll;
-    reply["tokens"] = score.tokens;
-    reply["ms"] = score.ms;
+    const double begin = wall_ms();
+    reply["loss"] = scorer(architecture, sentences, &reply);
+    reply["ms"] = wall_ms() - begin;
   } catch (const Error& error) {  // the searcher decides what a bad candidate means
     reply["error"] = error.message();
   }
@@ -45,7 +85,11 @@ void run_score_worker(const ScoreWorkerOptions& options) {
   const train::TrainedSuper super = train::load_super(workspace);
   super.network->set_compute(model::resolve_compute(workspace.config().search.precision));
   const data::TokenDataset valid = train::open_pairs(workspace, "valid");
-  train::Scorer scorer(*super.network, valid, workspace.config().train.label_smoothing);
+  const ScoreFunction scorer =
+      workspace.config().search.objective == "loss"
+          ? loss_of(std::make_shared<train::Scorer>(*super.network, valid,
+                                                    workspace.config().train.label_smoothing))
+          : translation_score_of(workspace, *super.network, valid);
   std::string line;
   while (std::getline(std::cin, line)) {
     if (!trim(line).empty()) print_line(answer(scorer, line).dump());
