@@ -40,6 +40,14 @@ void drop_oldest(std::list<Result>& results, double bytes) {
   }
 }
 
+/// What the encoder's outputs for all batches take.
+double encoder_bytes(const arch::Architecture& architecture, const ValidationSet& set) {
+  double rows = 0;
+  for (const TensorBatch& batch : set.batches()) rows += static_cast<double>(batch.source.numel());
+  return rows * architecture.encoder_embed_dim * sizeof(float) *
+         static_cast<double>(architecture.encoder.size() + 1);
+}
+
 double bytes_of(const model::EncoderOutput& encoded) {
   double bytes = static_cast<double>(encoded.output.nbytes());
   for (const at::Tensor& layer : encoded.layers) bytes += static_cast<double>(layer.nbytes());
@@ -63,6 +71,8 @@ Scorer::Scorer(model::Transformer& network, std::function<ValidationSet(int64_t)
       validation_(std::move(validation)),
       label_smoothing_(label_smoothing),
       bytes_to_keep_(bytes_to_keep()) {}
+
+void Scorer::keep_at_most(double bytes) { bytes_to_keep_ = bytes; }
 
 const ValidationSet& Scorer::subset(int64_t sentences) {
   for (auto it = subsets_.begin(); it != subsets_.end(); ++it) {
@@ -126,23 +136,35 @@ Score Scorer::score(const arch::Architecture& architecture, int64_t sentences) {
   const double begin = wall_ms();
   network_.set_architecture(architecture);
   const ValidationSet& set = subset(sentences);
-  const Encoded& encoded = encode(architecture, sentences, set);
-  const auto [known, layers] = known_decoder(architecture, encoded);
-  Decoded fresh{encoded.number, architecture.decoder_embed_dim, architecture.decoder, {}, 0};
+  // A set whose results would fill the memory goes through batch by batch.
+  const Encoded* encoded = encoder_bytes(architecture, set) <= bytes_to_keep_
+                               ? &encode(architecture, sentences, set)
+                               : nullptr;
+  const auto [known, layers] =
+      encoded ? known_decoder(architecture, *encoded) : std::pair<const Decoded*, size_t>{};
+  Decoded fresh{
+      encoded ? encoded->number : 0, architecture.decoder_embed_dim, architecture.decoder, {}, 0};
+  bool keep = encoded != nullptr;
   model::LossSums sums;
   const model::LossOptions options{.label_smoothing = label_smoothing_};
   for (size_t i = 0; i < set.batches().size(); ++i) {
     const TensorBatch& batch = set.batches()[i];
+    const model::EncoderOutput source =
+        encoded ? encoded->batches[i] : network_.encode(batch.source);
     std::vector<at::Tensor> inner;
     if (known) inner = known->batches[i];
-    const at::Tensor hidden =
-        known ? network_.decode_on(batch.prev_output, encoded.batches[i], &inner, layers)
-              : network_.decode(batch.prev_output, encoded.batches[i], {}, &inner);
+    const at::Tensor hidden = known ? network_.decode_on(batch.prev_output, source, &inner, layers)
+                                    : network_.decode(batch.prev_output, source, {}, &inner);
     sums += model::compute_loss(network_, hidden, batch.target, options);
     for (const at::Tensor& layer : inner) fresh.bytes += static_cast<double>(layer.nbytes());
-    if (fresh.bytes <= bytes_to_keep_) fresh.batches.push_back(std::move(inner));
+    keep = keep && fresh.bytes <= bytes_to_keep_;
+    if (keep) {
+      fresh.batches.push_back(std::move(inner));
+    } else {
+      fresh.batches.clear();
+    }
   }
-  if (fresh.bytes <= bytes_to_keep_) {
+  if (keep) {
     decoded_.push_front(std::move(fresh));
     drop_oldest(decoded_, bytes_to_keep_);
   }

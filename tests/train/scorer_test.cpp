@@ -54,10 +54,13 @@ TEST_P(ScorerOf, WhatIsKeptChangesNoDigit) {
   for (const auto compute : {model::Compute::kFp32, model::Compute::kBf16}) {
     f.network.set_compute(compute);
     Scorer keeping = f.scorer();
+    Scorer keeping_little = f.scorer();
+    keeping_little.keep_at_most(2.5e5);
     for (const arch::Architecture& one : networks) {
       const Score kept = keeping.score(one, 0);
       const Score alone = f.scorer().score(one, 0);
       ASSERT_EQ(kept.loss, alone.loss);
+      ASSERT_EQ(keeping_little.score(one, 0).loss, alone.loss);
       ASSERT_EQ(kept.nll, alone.nll);
       ASSERT_EQ(kept.tokens, f.set.tokens());
     }

@@ -35,6 +35,11 @@ class Scorer {
   Scorer(model::Transformer& network, std::function<ValidationSet(int64_t sentences)> validation,
          double label_smoothing);
 
+  /// Memory for outputs of encoder layers, and as much for those of decoder layers; a share of what
+  /// is free when not called. A set that takes more goes through batch by batch, and nothing is
+  /// kept.
+  void keep_at_most(double bytes);
+
   /// On `sentences` validation sentences, evenly spaced over the set (0: all). Throws kConfig when
   /// the architecture does not fit in the network.
   Score score(const arch::Architecture& architecture, int64_t sentences);
