@@ -101,6 +101,7 @@ TEST(SlowSearcher, FindsTheOptimumIn95Of100Seeds) {
       const int here = optima_found(shape, share, 100);
       std::printf("%-16s budget at %2.0f %% of the range: optimum in %d of 100 seeds\n",
                   shape.name.c_str(), 100 * share, here);
+      std::fflush(stdout);
       EXPECT_GE(here, 95) << shape.name << " " << share;
       found += here;
       runs += 100;
