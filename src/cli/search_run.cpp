@@ -424,6 +424,9 @@ std::string SearchRun::text() const {
       out += str("  ", fixed(100 * (1 - used / asked.limits[0].at_most), 1),
                  " % of the budget is left by ", measured ? "measurement" : "the bound",
                  measured ? "" : ": nothing was measured on the device", "\n");
+      if (measured && result.rows.size() > 1) {
+        out += "  it keeps it in two measurements; the networks below it were only predicted\n";
+      }
     }
     if (!result.front.empty()) {
       std::vector<search::ReportRow> rows;
