@@ -74,21 +74,21 @@ fs::path require_model_directory(const config::Workspace& workspace, const std::
   return directory;
 }
 
+fs::path tokenizer_path(const config::Workspace& workspace, const std::string& language) {
+  const fs::path joint = workspace.data_dir() / "tokenizer.model";
+  if (fs::exists(joint)) return joint;
+  const fs::path own = workspace.data_dir() / ("tokenizer." + language + ".model");
+  HAT_CHECK(fs::exists(own), ErrorKind::kUsage, str(own.string(), ": no tokenizer there"),
+            "Run hat prepare first.");
+  return own;
+}
+
 void add_tokenizers(const config::Workspace& workspace, edge::ModelSpec& spec) {
   constexpr size_t kMaxBytes = size_t{1} << 28;
-  const fs::path joint = workspace.data_dir() / "tokenizer.model";
-  if (fs::exists(joint)) {
-    spec.source_tokenizer = read_file(joint, kMaxBytes);
-    return;
-  }
-  const auto of = [&](const std::string& language) {
-    const fs::path path = workspace.data_dir() / ("tokenizer." + language + ".model");
-    HAT_CHECK(fs::exists(path), ErrorKind::kUsage, str(path.string(), ": no tokenizer there"),
-              "Run hat prepare first.");
-    return read_file(path, kMaxBytes);
-  };
-  spec.source_tokenizer = of(workspace.config().task.source);
-  spec.target_tokenizer = of(workspace.config().task.target);
+  const fs::path source = tokenizer_path(workspace, workspace.config().task.source);
+  const fs::path target = tokenizer_path(workspace, workspace.config().task.target);
+  spec.source_tokenizer = read_file(source, kMaxBytes);
+  if (target != source) spec.target_tokenizer = read_file(target, kMaxBytes);
 }
 
 }  // namespace hat::cli

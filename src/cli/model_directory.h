@@ -29,6 +29,8 @@ class StoredNetwork {
 /// models/<name> of the workspace, or the one finetuned last; throws kUsage saying what to run
 /// first.
 fs::path require_model_directory(const config::Workspace& workspace, const std::string& name);
+/// The joint tokenizer, or the language's own. Throws kUsage when there is neither.
+fs::path tokenizer_path(const config::Workspace& workspace, const std::string& language);
 /// Puts the workspace's tokenizers (data/) into the spec.
 void add_tokenizers(const config::Workspace& workspace, edge::ModelSpec& spec);
 

@@ -2,6 +2,7 @@
 #include <iostream>
 #include <memory>
 
+#include "../model_directory.h"
 #include "../torch_commands.h"
 #include "../train_options.h"
 #include "hat/base/clock.h"
@@ -36,11 +37,8 @@ ScoreFunction loss_of(std::shared_ptr<train::Scorer> scorer) {
 
 ScoreFunction translation_score_of(const config::Workspace& workspace, model::Transformer& network,
                                    const data::TokenDataset& valid) {
-  const fs::path joint = workspace.data_dir() / "tokenizer.model";
-  const auto tokenizer = std::make_shared<text::PieceTokenizer>(text::PieceTokenizer::load(
-      fs::exists(joint)
-          ? joint
-          : workspace.data_dir() / str("tokenizer.", workspace.config().task.target, ".model")));
+  const auto tokenizer = std::make_shared<text::PieceTokenizer>(
+      text::PieceTokenizer::load(tokenizer_path(workspace, workspace.config().task.target)));
   const config::DecodeConfig& decode = workspace.config().decode;
   model::BeamOptions beam;
   beam.beam = decode.beam;
