@@ -116,6 +116,21 @@ PointKernels::PointKernels(const Space& space) {
   for (auto& [number, slots] : blocks) blocks_.push_back(std::move(slots));
 }
 
+std::vector<std::pair<size_t, size_t>> PointKernels::pairs(Part part) const {
+  std::vector<std::pair<size_t, size_t>> pairs;
+  if (part == kNeighbours) pairs = neighbours_;
+  for (const auto& block : blocks_) {
+    for (size_t i = 0; i < block.size(); ++i) {
+      if (part == kWithinLayer) {
+        for (size_t j = i + 1; j < block.size(); ++j) pairs.emplace_back(block[i], block[j]);
+      } else if (part == kGlobalLocal) {
+        for (size_t global : global_) pairs.emplace_back(global, block[i]);
+      }
+    }
+  }
+  return pairs;
+}
+
 void PointKernels::set_points(const std::vector<EncodedNetwork>& points,
                               const std::vector<double>& distance_weight) {
   points_ = points.size();

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include "hat/search/space.h"
@@ -59,6 +60,9 @@ class PointKernels {
   const std::vector<double>& table(size_t slot) const { return tables_[slot]; }
   size_t codes(size_t slot) const { return codes_[slot]; }
   size_t slots() const { return codes_.size(); }
+  /// The pairs of slots that a part is the mean over, of the products of their kernels. None for
+  /// kProduct.
+  std::vector<std::pair<size_t, size_t>> pairs(Part part) const;
 
   /// `distance_weight` of each slot in the product: exp(-sum of weight * (1 - slot kernel)).
   void set_points(const std::vector<EncodedNetwork>& points,

@@ -5,6 +5,7 @@
 #include <map>
 #include <numeric>
 
+#include "draw.h"
 #include "hat/base/error.h"
 #include "hat/base/stats.h"
 #include "kernel.h"
@@ -29,53 +30,6 @@ double grid_position(int g) {
 double feature_kernel(double a, double b) {
   const double d = (a - b) / kFeatureLength;
   return std::exp(-0.5 * d * d);
-}
-
-/// A normal draw with covariance weight * table (n x n, positive definite), by its Cholesky factor.
-std::vector<double> draw_from_table(const std::vector<double>& table, size_t n, double weight,
-                                    Rng& rng) {
-  std::vector<double> factor(n * n, 0.0);
-  for (size_t i = 0; i < n; ++i) {
-    for (size_t j = 0; j <= i; ++j) {
-      double sum = table[i * n + j] + (i == j ? 1e-9 : 0.0);
-      for (size_t k = 0; k < j; ++k) sum -= factor[i * n + k] * factor[j * n + k];
-      factor[i * n + j] = i == j ? std::sqrt(std::max(sum, 1e-12)) : sum / factor[j * n + j];
-    }
-  }
-  std::vector<double> normal(n);
-  for (double& value : normal) value = rng.normal();
-  std::vector<double> draw(n, 0.0);
-  for (size_t i = 0; i < n; ++i) {
-    for (size_t k = 0; k <= i; ++k) draw[i] += factor[i * n + k] * normal[k];
-    draw[i] *= std::sqrt(weight);
-  }
-  return draw;
-}
-
-/// A function on the grid drawn from a Gaussian process with the feature kernel, by random Fourier
-/// features (Rahimi and Recht 2007).
-std::vector<double> draw_over_grid(double weight, Rng& rng) {
-  constexpr int kWaves = 32;
-  constexpr double kTwoPi = 6.283185307179586;
-  std::vector<double> draw(kGrid + 1, 0.0);
-  for (int wave = 0; wave < kWaves; ++wave) {
-    const double frequency = rng.normal() / kFeatureLength;
-    const double start = frequency * grid_position(0) + rng.uniform() * kTwoPi;
-    const double turn = frequency * (grid_position(1) - grid_position(0));
-    const double amplitude = rng.normal() * std::sqrt(2.0 * weight / kWaves);
-    // cos of equally spaced angles by rotation.
-    double c = std::cos(start);
-    double s = std::sin(start);
-    const double turn_c = std::cos(turn);
-    const double turn_s = std::sin(turn);
-    for (int g = 0; g <= kGrid; ++g) {
-      draw[g] += amplitude * c;
-      const double next = c * turn_c - s * turn_s;
-      s = s * turn_c + c * turn_s;
-      c = next;
-    }
-  }
-  return draw;
 }
 
 // Least weight of a slot, as a share of the mean weight of its gene's slots.
@@ -122,6 +76,10 @@ struct Surrogate::State {
     return used;
   }
   double additive(const Function& function, const EncodedNetwork& network) const;
+  Factor slot_factor(size_t slot) const {
+    return factor_of(kernels.table(slot), kernels.codes(slot));
+  }
+  std::vector<Function::Pair> draw_pairs(Rng& rng) const;
   double set_floor(double floor);
   void choose_floor();
 
@@ -427,7 +385,28 @@ double Surrogate::State::additive(const Function& function, const EncodedNetwork
     const int cell = std::clamp(static_cast<int>(x), 0, kGrid - 1);
     sum += effect[cell] + (x - cell) * (effect[cell + 1] - effect[cell]);
   }
+  for (const Function::Pair& pair : function.pair_effects) {
+    sum += pair.effect[network.codes[pair.a] * kernels.codes(pair.b) + network.codes[pair.b]];
+  }
   return sum;
+}
+
+/// Without these a draw would be sure of every pair of choices not seen together, and the search
+/// would never try those that are good only together.
+std::vector<Surrogate::Function::Pair> Surrogate::State::draw_pairs(Rng& rng) const {
+  std::vector<Factor> factors;
+  for (size_t slot = 0; slot < kernels.slots(); ++slot) factors.push_back(slot_factor(slot));
+  std::vector<Function::Pair> drawn;
+  for (int part = 0; part < PointKernels::kParts; ++part) {
+    if (part_weight[part] <= kUsedWeight) continue;
+    const auto pairs = kernels.pairs(static_cast<PointKernels::Part>(part));
+    const double weight =
+        part_weight[part] / static_cast<double>(std::max<size_t>(pairs.size(), 1));
+    for (const auto& [a, b] : pairs) {
+      drawn.push_back({a, b, draw_pair(factors[a], factors[b], weight, rng)});
+    }
+  }
+  return drawn;
 }
 
 Surrogate::Function Surrogate::draw(Rng& rng) const {
@@ -435,13 +414,16 @@ Surrogate::Function Surrogate::draw(Rng& rng) const {
   const size_t n = s.points.size();
   Function prior;
   for (size_t slot = 0; slot < s.kernels.slots(); ++slot) {
-    prior.slot_effect.push_back(
-        draw_from_table(s.kernels.table(slot), s.kernels.codes(slot), s.slot_weight[slot], rng));
+    prior.slot_effect.push_back(draw_normal(s.slot_factor(slot), s.slot_weight[slot], rng));
   }
   prior.feature_effect.resize(s.feature_gram.size());
   for (size_t f = 0; f < s.feature_gram.size(); ++f) {
-    if (s.uses_feature(f)) prior.feature_effect[f] = draw_over_grid(s.feature_weight[f], rng);
+    if (s.uses_feature(f)) {
+      prior.feature_effect[f] = draw_smooth(NetworkEncoder::kLow, NetworkEncoder::kHigh, kGrid,
+                                            kFeatureLength, s.feature_weight[f], rng);
+    }
   }
+  prior.pair_effects = s.draw_pairs(rng);
   // alpha of the draw: inverse gram times (y - prior at the points - noise).
   std::vector<double> alpha(n, 0.0);
   const double noise = std::sqrt(s.noise);
@@ -460,6 +442,7 @@ Surrogate::Function Surrogate::draw(Rng& rng) const {
       function.feature_effect[f][g] += prior.feature_effect[f][g];
     }
   }
+  function.pair_effects = std::move(prior.pair_effects);
   return function;
 }
 

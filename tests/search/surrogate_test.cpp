@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "hat/base/stats.h"
 #include "hat/metrics/ranking.h"
+#include "search/draw.h"
 #include "search/synthetic.h"
 
 namespace hat::search {
@@ -82,6 +84,68 @@ TEST(Surrogate, DrawsAgreeWhereItHasSeenAndDifferElsewhere) {
                        surrogate.value(surrogate.expected(), elsewhere));
   }
   EXPECT_LT(seen, unseen);
+}
+
+TEST(Surrogate, DrawsDifferInPairsNeverSeenTogether) {
+  const ChainSpace space(testing::shapes()[4], 1);
+  // The first genes of the first two layers, after the width and the depth.
+  const size_t a = 2;
+  const size_t b = a + space.shape().genes.size();
+  Rng rng(4);
+  std::vector<Genotype> genotypes;
+  std::vector<double> losses;
+  while (genotypes.size() < 200) {
+    Genotype genotype = sample(space, rng);
+    if (!space.is_alive(genotype, b) || (genotype[a] == 3 && genotype[b] == 3)) continue;
+    losses.push_back(space.loss(genotype));
+    genotypes.push_back(std::move(genotype));
+  }
+  Surrogate surrogate(space, {});
+  surrogate.fit(genotypes, losses);
+  // What `choice` in both does beyond what it does in each.
+  const auto together = [&](const Surrogate::Function& function, uint8_t choice) {
+    Genotype genotype = genotypes[0];
+    const auto value = [&](uint8_t first, uint8_t second) {
+      genotype[a] = first;
+      genotype[b] = second;
+      return surrogate.value(function, genotype);
+    };
+    return value(choice, choice) - value(choice, 0) - value(0, choice) + value(0, 0);
+  };
+  std::vector<double> seen;
+  std::vector<double> unseen;
+  for (int i = 0; i < 200; ++i) {
+    const Surrogate::Function draw = surrogate.draw(rng);
+    seen.push_back(together(draw, 2));
+    unseen.push_back(together(draw, 3));
+  }
+  // Each pair of the space has an effect of its own, 0.2 times a normal draw: four of them make
+  // about a third of the losses' standard deviation, in which values are told.
+  EXPECT_LT(standard_deviation(seen), 0.02);
+  EXPECT_GT(standard_deviation(unseen), 0.15);
+  EXPECT_LT(standard_deviation(unseen), 0.6);
+}
+
+TEST(Draw, PairsHaveTheProductCovariance) {
+  const std::vector<double> near{1, 0.6, 0.6, 1};
+  const std::vector<double> far{1, 0.1, 0.3, 0.1, 1, 0.5, 0.3, 0.5, 1};
+  const Factor a = factor_of(near, 2);
+  const Factor b = factor_of(far, 3);
+  Rng rng(5);
+  constexpr int kDraws = 20'000;
+  std::vector<double> covariance(36, 0.0);
+  for (int i = 0; i < kDraws; ++i) {
+    const std::vector<double> draw = draw_pair(a, b, 2.0, rng);
+    for (size_t x = 0; x < 6; ++x) {
+      for (size_t y = 0; y < 6; ++y) covariance[x * 6 + y] += draw[x] * draw[y] / kDraws;
+    }
+  }
+  for (size_t x = 0; x < 6; ++x) {
+    for (size_t y = 0; y < 6; ++y) {
+      const double expected = 2 * near[x / 3 * 2 + y / 3] * far[x % 3 * 3 + y % 3];
+      EXPECT_NEAR(covariance[x * 6 + y], expected, 0.1) << x << " " << y;
+    }
+  }
 }
 
 }  // namespace

@@ -33,14 +33,19 @@ class Surrogate {
 
   /// One function of networks, cheap to ask: the expected loss, or a draw of what it may be.
   struct Function {
+    /// Effect of two slots together, by code of `a`, then of `b`.
+    struct Pair {
+      size_t a, b;
+      std::vector<double> effect;
+    };
     std::vector<double> alpha;
     std::vector<std::vector<double>> slot_effect;     ///< by slot and code
     std::vector<std::vector<double>> feature_effect;  ///< on a grid over the feature
+    std::vector<Pair> pair_effects;  ///< of a draw; what is expected of pairs is in alpha
   };
   const Function& expected() const { return expected_; }
   /// A function drawn from the posterior (Thompson sampling) by Matheron's rule: a draw from the
-  /// prior corrected by what the points say. The parts over pairs and products are corrected, not
-  /// drawn.
+  /// prior corrected by what the points say. The product over all slots is corrected, not drawn.
   Function draw(Rng& rng) const;
   /// In standard deviations of the points' log(loss - floor).
   double value(const Function& function, const Genotype& genotype) const;
