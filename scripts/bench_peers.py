@@ -45,14 +45,6 @@ CASES = [
 ]
 
 
-def sentence_lengths(case):
-    if case.batch == 1:
-        return [case.source]
-    random = np.random.default_rng(7)
-    low, high = case.source // 2, case.source * 3 // 2
-    return [int(n) for n in random.integers(low, high + 1, case.batch)]
-
-
 # --- CTranslate2 -----------------------------------------------------------------------------------
 
 def weights(random, rows, cols):
@@ -121,7 +113,7 @@ def ctranslate2_model(case, folder):
 class CTranslate2:
     name = "ctranslate2"
 
-    def __init__(self, case, folder):
+    def __init__(self, case, folder, lengths):
         import ctranslate2
         words = ctranslate2_model(case, folder)
         self.translator = ctranslate2.Translator(
@@ -129,7 +121,7 @@ class CTranslate2:
             compute_type="int8" if case.precision == "int8" else "float32")
         random = np.random.default_rng(2)
         self.batch = [[words[int(i)] for i in random.integers(4, case.vocabulary, n - 1)] + ["</s>"]
-                      for n in sentence_lengths(case)]
+                      for n in lengths]
         self.options = dict(beam_size=case.beam, max_decoding_length=case.steps,
                             min_decoding_length=case.steps, use_vmap=case.shortlist > 0)
 
@@ -289,9 +281,11 @@ class OnnxRuntime:
 class Hat:
     """Through the agent, which keeps the network between runs, so that runs can alternate."""
     name = "hat"
+    runs = 2  # times its anchor twice a request
 
     def __init__(self, case, hat_run):
         self.case = case
+        self.lengths = [case.source] * case.batch
         self.process = subprocess.Popen([hat_run, "agent"], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True)
         self.isa = json.loads(self.process.stdout.readline())["machine"]["isa"]
@@ -314,10 +308,44 @@ class Hat:
             sys.exit("hat-run: " + reply["message"])
         return min(reply["anchors"][0]["total_ms"])
 
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+class HatBatch:
+    """hat-run bench on a saved model: sentences of mixed lengths, which the others are given too."""
+    name = "hat"
+    runs = 2
+
+    def __init__(self, case, hat_run, folder):
+        self.model = os.path.join(folder, "model.hat")
+        self.command = [hat_run, "bench", "--mixed", "--beam", str(case.beam), "--batch",
+                        str(case.batch), "--source", str(case.source), "--steps", str(case.steps),
+                        "--threads", str(case.threads), "--warmup", "1", "--repetitions",
+                        str(self.runs), "--no-bandwidth", "--json"]
+        path = os.path.join(folder, "architecture.json")
+        with open(path, "w") as file:
+            json.dump(case.architecture(), file)
+        first = self.bench("--arch", path, "--precision", case.precision, "--vocab",
+                           str(case.vocabulary), "--save", self.model)
+        self.isa, self.lengths = first["isa"], first["source_lengths"]
+
+    def bench(self, *arguments):
+        return json.loads(subprocess.run([*self.command, *arguments], check=True, text=True,
+                                         stdout=subprocess.PIPE).stdout)
+
+    def run(self):
+        return self.bench(self.model)["total_ms"]["min"]
+
+    def close(self):
+        pass
+
 
 def measure(case, hat_run, rounds):
     with tempfile.TemporaryDirectory() as folder:
-        runners = [Hat(case, hat_run), CTranslate2(case, folder)]
+        hat = HatBatch(case, hat_run, folder) if case.batch > 1 else Hat(case, hat_run)
+        runners = [hat, CTranslate2(case, folder, hat.lengths)]
         if case.onnx:
             runners.append(OnnxRuntime(case, folder))
         times = {runner.name: [] for runner in runners}
@@ -325,13 +353,11 @@ def measure(case, hat_run, rounds):
             runner.run()
         for _ in range(rounds):
             for runner in runners:
-                # hat's agent times its anchor twice a request; the others get two runs as well.
-                best = runner.run() if runner.name == "hat" else min(runner.run(), runner.run())
+                # A call of hat's tells the better of its runs; the others get as many.
+                best = runner.run() if runner is hat else min(runner.run() for _ in range(hat.runs))
                 times[runner.name].append(best)
-        isa = runners[0].isa
-        runners[0].process.stdin.close()
-        runners[0].process.wait()
-    return times, isa
+        hat.close()
+    return times, hat.isa
 
 
 def main():

@@ -127,6 +127,14 @@ Timing mean_timing(const std::vector<Timing>& timings) {
   return mean;
 }
 
+std::vector<size_t> WorkloadRunner::source_lengths() const {
+  std::vector<size_t> lengths;
+  for (const Batch& batch : batches_) {
+    for (const Request& request : batch.requests) lengths.push_back(request.source.size());
+  }
+  return lengths;
+}
+
 double WorkloadRunner::step_bytes() const {
   const Network& network = model().network();
   double bytes = model().decoder_step_bytes();
@@ -178,6 +186,7 @@ OrderedJson run_bench(std::shared_ptr<const Model> model, double load_ms,
   out["version"] = version();
   out["commit"] = build_commit();
   out["workload"] = arch::to_json(workload);
+  if (options.mixed) out["source_lengths"] = runner.source_lengths();
   out["shortlist"] = model->network().shortlist.always.size();
   out["seed"] = options.seed;
   out["repetitions"] = timings.size();

@@ -31,6 +31,8 @@ class WorkloadRunner {
   /// One run; the timing of Translator, the mean over the workload's lengths.
   Timing run();
   const Model& model() const { return translator_.model(); }
+  /// Tokens of every source sentence of a run, their ends included.
+  std::vector<size_t> source_lengths() const;
   /// Bytes of weights that one decoder step reads, the shortlist considered.
   double step_bytes() const;
 
