@@ -28,7 +28,7 @@ constexpr double kDisturbed = 0.03;        // logarithm of both anchors' slow-do
 constexpr double kMemoryDisturbed = 0.06;  // and of the large one's alone
 constexpr double kUncertain = 3;           // standard errors in units of the precision asked for
 // Time for that: a share of what the rest took, or this if it is more.
-constexpr double kRevisitShare = 0.6;
+constexpr double kRevisitShare = 0.2;
 constexpr double kRevisitMs = 45'000;
 constexpr double kSlowRuns = 12;
 

@@ -5,6 +5,7 @@
 
 #include "hat/base/stats.h"
 #include "hat/latency/latency_set.h"
+#include "latency/model.h"
 
 namespace hat::latency {
 namespace {
@@ -15,6 +16,8 @@ constexpr size_t kHalfWindow = 4;
 constexpr double kAnchorNoise = 0.03;
 constexpr double kLeastNoise = 0.01;
 constexpr size_t kFewestForNoise = 5;
+// Networks larger than the large anchor: what slows it alone is not extrapolated further.
+constexpr double kMostMemoryShare = 1.5;
 
 /// What both slow-downs hold: the smaller of them where they agree in direction.
 double common(double small, double large) {
@@ -39,7 +42,8 @@ Level level_of(const std::vector<double>& logs) {
   if (n >= kFewestForNoise) {
     std::vector<double> steps;
     for (size_t i = 1; i < n; ++i) steps.push_back(std::abs(logs[i] - logs[i - 1]));
-    noise = std::max(kLeastNoise, 1.4826 * median(steps) / std::sqrt(2.0));
+    // A machine that jumps is not one whose anchors are noisy.
+    noise = std::clamp(1.4826 * median(steps) / std::sqrt(2.0), kLeastNoise, kAnchorNoise);
   }
   Level level;
   for (size_t i = 0; i < n; ++i) {
@@ -55,6 +59,29 @@ Level level_of(const std::vector<double>& logs) {
   return level;
 }
 
+/// How far a network lies from the small anchor (0) to the large one (1) in the weights that its
+/// decoder streams step after step.
+class MemoryShare {
+ public:
+  explicit MemoryShare(const LatencySet& set)
+      : workload_(set.workload),
+        small_(streamed(set.anchors->small)),
+        large_(streamed(set.anchors->large)) {}
+  double of(const arch::Architecture& network) const {
+    if (!(large_ > small_)) return 0;
+    return std::clamp((streamed(network) - small_) / (large_ - small_), 0.0, kMostMemoryShare);
+  }
+
+ private:
+  double streamed(const arch::Architecture& network) const {
+    return decoder_products(arch::cost_features(network, workload_));
+  }
+
+  const arch::Workload& workload_;
+  double small_;
+  double large_;
+};
+
 /// Rows [begin, end) are of one session.
 void correct(LatencySet* set, size_t begin, size_t end) {
   std::vector<double> small, large;
@@ -64,12 +91,18 @@ void correct(LatencySet* set, size_t begin, size_t end) {
   }
   const Level small_level = level_of(small);
   const Level large_level = level_of(large);
+  const MemoryShare memory(*set);
   for (size_t i = begin; i < end; ++i) {
     LatencyRow& row = set->rows[i];
     const size_t at = i - begin;
     const double lasting = common(small_level.smooth[at], large_level.smooth[at]);
     const double moment = common(small_level.deviation[at], large_level.deviation[at]);
-    const double slow_down = std::exp(lasting + beyond(moment, kAnchorNoise));
+    // The large anchor's alone: the caches and the memory that others use too.
+    const double lasting_memory = large_level.smooth[at] - lasting;
+    const double moment_memory = large_level.deviation[at] - moment;
+    const double slow_down = std::exp(lasting + beyond(moment, kAnchorNoise) +
+                                      memory.of(*row.architecture) *
+                                          (lasting_memory + beyond(moment_memory, kAnchorNoise)));
     row.total_ms = row.quiet_ms / slow_down;
     row.encoder_ms = row.quiet_encoder_ms / slow_down;
     row.decoder_ms = row.total_ms - row.encoder_ms;

@@ -96,21 +96,23 @@ TEST(Estimate, OneRunIsEnoughForAValue) {
   EXPECT_EQ(quiet.error_ms, 0);
 }
 
-/// A set of 40 rows whose true time is 10 ms and whose quiet times and anchors are as `slow(i)`
-/// says: factors for the network, the small and the large anchor.
+/// A set of 40 rows of one network, the small anchor's unless told otherwise, whose true time is
+/// 10 ms and whose quiet times and anchors are as `slow(i)` says: factors for the network, the
+/// small and the large anchor.
 template <class Slow>
-std::vector<double> corrected(Slow slow) {
+std::vector<double> corrected(Slow slow, const arch::Architecture* network = nullptr) {
+  const arch::SearchSpace space = arch::SearchSpace::named("small");
   LatencySet set;
-  set.anchors.emplace();
+  set.anchors = Anchors::of(space);
   set.anchors->small_ms = 2;
   set.anchors->large_ms = 30;
   for (int i = 0; i < 40; ++i) {
-    const auto [network, small, large] = slow(i);
+    const auto [own, small, large] = slow(i);
     LatencyRow row;
-    row.architecture.emplace();
+    row.architecture = network == nullptr ? set.anchors->small : *network;
     row.session = 1;
-    row.quiet_ms = 10 * network;
-    row.quiet_encoder_ms = 2 * network;
+    row.quiet_ms = 10 * own;
+    row.quiet_encoder_ms = 2 * own;
     row.small_anchor_ms = 2 * small;
     row.large_anchor_ms = 30 * large;
     set.rows.push_back(row);
@@ -136,19 +138,40 @@ TEST(SlowDown, LastingOnesAreDividedOut) {
   EXPECT_LT(worst(times), 0.02);
 }
 
-TEST(SlowDown, WhatOneAnchorAloneSeesIsNotTheDevice) {
+TEST(SlowDown, WhatTheLargeAnchorAloneSeesLeavesSmallNetworksAlone) {
   const auto times = corrected([](int i) {
     return i < 15 ? std::array{1.0, 1.0, 1.0} : std::array{1.0, 1.0, 1.3};
   });
   EXPECT_LT(worst(times), 0.01);
 }
 
+TEST(SlowDown, WhatTheLargeAnchorAloneSeesIsDividedOutByTheWeightsStreamed) {
+  const arch::SearchSpace space = arch::SearchSpace::named("small");
+  const auto memory_slow_by = [](double factor) {
+    return [factor](int i) {
+      return i < 15 ? std::array{1.0, 1.0, 1.0} : std::array{factor, 1.0, 1.3};
+    };
+  };
+  const arch::Architecture middle = space.middle();
+  EXPECT_LT(worst(corrected(memory_slow_by(1.3), &middle)), 0.02);
+  // Larger than the large anchor: half as much again at most.
+  const arch::Architecture largest = space.largest();
+  EXPECT_LT(worst(corrected(memory_slow_by(std::pow(1.3, 1.5)), &largest)), 0.03);
+}
+
 TEST(SlowDown, NoiseOfTheAnchorsIsNotPassedOn) {
-  Rng rng(1, "noise");
-  const auto times = corrected([&](int) {
-    return std::array{1.0, std::exp(0.02 * rng.normal()), std::exp(0.02 * rng.normal())};
-  });
-  EXPECT_LT(worst(times), 0.01);
+  const arch::Architecture middle = arch::SearchSpace::named("small").middle();
+  for (const arch::Architecture* network :
+       {static_cast<const arch::Architecture*>(nullptr), &middle}) {
+    Rng rng(1, "noise");
+    const auto times = corrected(
+        [&](int) {
+          return std::array{1.0, std::exp(0.02 * rng.normal()), std::exp(0.02 * rng.normal())};
+        },
+        network);
+    EXPECT_LT(worst(times), 0.01);
+    EXPECT_LT(median(times), 10.05);
+  }
 }
 
 TEST(SlowDown, AClockThatJumpsFromRowToRowIsFollowed) {

@@ -55,6 +55,8 @@ class Clock:
         if MODE == "unsteady":
             self.level = min(2.0, max(0.7, self.level * (1 + 0.03 * self.rng.gauss(0, 1))))
         noise = 1 + 0.01 * self.rng.gauss(0, 1)
+        if MODE == "busy":
+            noise += 0.4 * self.rng.random()
         return self.level * noise
 
 

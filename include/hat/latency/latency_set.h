@@ -59,8 +59,8 @@ struct LatencyRow {
 };
 
 /// The two networks that run between all others, one that lives in the caches and one that does
-/// not: what slows both is the device's (throttling, clocks), what slows one alone is something
-/// else.
+/// not: what slows both is the device's (throttling, clocks), what slows the large one alone is
+/// the memory's.
 struct Anchors {
   arch::Architecture small;
   arch::Architecture large;
@@ -96,10 +96,11 @@ struct LatencySet {
   std::vector<Rejected> rejected;
 
   std::vector<double> totals_ms() const;
-  /// Fills the milliseconds of hat's own rows: quiet times over what slowed both anchors against
-  /// their reference times. That is taken from medians over the neighbouring rows of a session,
-  /// where they are more than noise; what single rows differ from them by counts only where both
-  /// anchors saw it.
+  /// Fills the milliseconds of hat's own rows: quiet times over what slowed the anchors against
+  /// their reference times. What slowed both counts for every network, what slowed the large one
+  /// beyond that in proportion to the weights that a network's decoder streams. Either is the
+  /// median over the neighbouring rows of a session, where it is more than noise, plus what the
+  /// row differs from it by, where that is much.
   void apply_reference();
   /// An architecture may have been visited more than once: the visit with the smallest quiet time
   /// stays, in the place where it was made.

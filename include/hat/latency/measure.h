@@ -13,6 +13,8 @@
 
 namespace hat::latency {
 
+struct QuietTime;
+
 struct MeasureOptions {
   int samples = 50;
   int repetitions = 300;
@@ -20,8 +22,9 @@ struct MeasureOptions {
   double precision_percent = 0.5;
   double trim = 0.1;  ///< share of runs dropped at each end, as the original does
   double max_minutes = 0;
-  /// Time spent on one architecture at most, unless a dozen runs take longer.
-  double sample_limit_ms = 3000;
+  /// Time spent on one architecture at most, unless a dozen runs take longer; twice as much
+  /// where the machine is so busy that the error is far from the precision and max_minutes is 0.
+  double sample_limit_ms = 2500;
   arch::Workload workload;
   uint64_t seed = 1;
   /// Choose the later architectures where the predictor is least sure, and stop early when it is
@@ -55,6 +58,7 @@ class Measurer {
 
  private:
   struct Collected;
+  double time_limit_ms(const QuietTime& quiet) const;
   LatencyRow make_row(const arch::Architecture& architecture, const Collected& all);
   MeasureReply request(const arch::Architecture& architecture,
                        const std::vector<arch::Architecture>& anchors, int repetitions,
