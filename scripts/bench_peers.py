@@ -279,57 +279,24 @@ class OnnxRuntime:
 # --- hat-run ---------------------------------------------------------------------------------------
 
 class Hat:
-    """Through the agent, which keeps the network between runs, so that runs can alternate."""
+    """hat-run bench on a saved model. Batches are of mixed lengths, which the others are given too."""
     name = "hat"
-    runs = 2  # times its anchor twice a request
-
-    def __init__(self, case, hat_run):
-        self.case = case
-        self.lengths = [case.source] * case.batch
-        self.process = subprocess.Popen([hat_run, "agent"], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True)
-        self.isa = json.loads(self.process.stdout.readline())["machine"]["isa"]
-
-    def run(self):
-        case = self.case
-        architecture = case.architecture()
-        # The anchor is kept between requests; the measured network is the smallest that there is.
-        tiny = Case("tiny", case.precision, None, layers=(1, 1), width=8, ffn=8, heads=1).architecture()
-        self.process.stdin.write(json.dumps({
-            "type": "measure", "id": 1, "architecture": tiny, "precision": case.precision,
-            "workload": {"batch": case.batch, "beam": case.beam, "source_length": case.source,
-                         "target_length": case.steps, "source_vocabulary": case.vocabulary,
-                         "target_vocabulary": case.vocabulary},
-            "shortlist": case.shortlist, "threads": case.threads, "warmup": 0, "repetitions": 1,
-            "anchors": [{"architecture": architecture}], "anchor_every": 10000}) + "\n")
-        self.process.stdin.flush()
-        reply = json.loads(self.process.stdout.readline())
-        if reply["type"] != "result":
-            sys.exit("hat-run: " + reply["message"])
-        return min(reply["anchors"][0]["total_ms"])
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
-
-
-class HatBatch:
-    """hat-run bench on a saved model: sentences of mixed lengths, which the others are given too."""
-    name = "hat"
-    runs = 2
+    runs = 2  # of a call, which tells the better
 
     def __init__(self, case, hat_run, folder):
         self.model = os.path.join(folder, "model.hat")
-        self.command = [hat_run, "bench", "--mixed", "--beam", str(case.beam), "--batch",
-                        str(case.batch), "--source", str(case.source), "--steps", str(case.steps),
-                        "--threads", str(case.threads), "--warmup", "1", "--repetitions",
-                        str(self.runs), "--no-bandwidth", "--json"]
+        self.command = [hat_run, "bench", "--beam", str(case.beam), "--batch", str(case.batch),
+                        "--source", str(case.source), "--steps", str(case.steps), "--threads",
+                        str(case.threads), "--warmup", "1", "--repetitions", str(self.runs),
+                        "--no-bandwidth", "--json"] + ["--mixed"] * (case.batch > 1)
         path = os.path.join(folder, "architecture.json")
         with open(path, "w") as file:
             json.dump(case.architecture(), file)
         first = self.bench("--arch", path, "--precision", case.precision, "--vocab",
-                           str(case.vocabulary), "--save", self.model)
-        self.isa, self.lengths = first["isa"], first["source_lengths"]
+                           str(case.vocabulary), "--shortlist", str(case.shortlist), "--save",
+                           self.model)
+        self.isa = first["isa"]
+        self.lengths = first.get("source_lengths", [case.source] * case.batch)
 
     def bench(self, *arguments):
         return json.loads(subprocess.run([*self.command, *arguments], check=True, text=True,
@@ -338,13 +305,10 @@ class HatBatch:
     def run(self):
         return self.bench(self.model)["total_ms"]["min"]
 
-    def close(self):
-        pass
-
 
 def measure(case, hat_run, rounds):
     with tempfile.TemporaryDirectory() as folder:
-        hat = HatBatch(case, hat_run, folder) if case.batch > 1 else Hat(case, hat_run)
+        hat = Hat(case, hat_run, folder)
         runners = [hat, CTranslate2(case, folder, hat.lengths)]
         if case.onnx:
             runners.append(OnnxRuntime(case, folder))
@@ -353,10 +317,9 @@ def measure(case, hat_run, rounds):
             runner.run()
         for _ in range(rounds):
             for runner in runners:
-                # A call of hat's tells the better of its runs; the others get as many.
+                # The others get as many runs as a call of hat's makes.
                 best = runner.run() if runner is hat else min(runner.run() for _ in range(hat.runs))
                 times[runner.name].append(best)
-        hat.close()
     return times, hat.isa
 
 

@@ -25,7 +25,7 @@ constexpr int kLeastRuns = 5;
 constexpr double kLeastMs = 1000;
 constexpr int kMostRequests = 4;
 // Where the error is this many times the precision at the end of the time, there is more of it.
-constexpr double kUncertain = 2;
+constexpr double kFarFromPrecision = 2;
 constexpr double kPatience = 2;
 // Most of the time goes to the network: the anchors are known from all rows together.
 constexpr int kAnchorEvery = 4;
@@ -74,6 +74,15 @@ int runs_needed(const QuietTime& quiet, size_t n, double precision_percent) {
   if (!(error_percent > precision_percent)) return 0;
   const double factor = error_percent / precision_percent;
   return static_cast<int>(std::ceil(std::min(static_cast<double>(n) * (factor * factor - 1), 1e4)));
+}
+
+/// A busy machine gets more time, unless the user has said how much there is: there the error is
+/// large at the usual limit, and falls with the runs like any other.
+double time_limit_ms(const QuietTime& quiet, const MeasureOptions& options) {
+  const double error_percent = 100 * quiet.error_ms / quiet.total_ms;
+  const bool patient =
+      options.max_minutes <= 0 && error_percent > kFarFromPrecision * options.precision_percent;
+  return patient ? kPatience * options.sample_limit_ms : options.sample_limit_ms;
 }
 
 }  // namespace
@@ -136,15 +145,6 @@ Anchors Measurer::measure_reference() {
   return quiet;
 }
 
-/// A busy machine gets more time, unless the user has said how much there is: there the error is
-/// large at the usual limit, and falls with the runs like any other.
-double Measurer::time_limit_ms(const QuietTime& quiet) const {
-  const double error_percent = 100 * quiet.error_ms / quiet.total_ms;
-  const bool patient =
-      options_.max_minutes <= 0 && error_percent > kUncertain * options_.precision_percent;
-  return patient ? kPatience * options_.sample_limit_ms : options_.sample_limit_ms;
-}
-
 LatencyRow Measurer::measure(const arch::Architecture& architecture) {
   const double begin_ms = wall_ms();
   const std::vector<arch::Architecture> anchors = {anchors_.small, anchors_.large};
@@ -165,7 +165,7 @@ LatencyRow Measurer::measure(const arch::Architecture& architecture) {
     const double run_ms = mean(all.runs.total_ms) +
                           (mean(all.small.total_ms) + mean(all.large.total_ms)) / kAnchorEvery;
     const double spent_ms = wall_ms() - begin_ms;
-    const double left_ms = time_limit_ms(quiet) - spent_ms - reply.build_ms;
+    const double left_ms = time_limit_ms(quiet, options_) - spent_ms - reply.build_ms;
     const int wanted_for_time = static_cast<int>(std::max(kLeastMs - spent_ms, 0.0) / run_ms);
     int wanted = std::max({runs_needed(quiet, all.runs.size(), options_.precision_percent),
                            wanted_for_time, kLeastRuns - done});

@@ -12,7 +12,8 @@ namespace {
 
 // Rows on either side that tell how slow the device was around a row.
 constexpr size_t kHalfWindow = 4;
-// What single quiet times of anchors vary by on a machine that does not change (logarithm).
+// What single quiet times of anchors vary by on a machine that does not change (logarithm), at
+// most and at least.
 constexpr double kAnchorNoise = 0.03;
 constexpr double kLeastNoise = 0.01;
 constexpr size_t kFewestForNoise = 5;

@@ -65,7 +65,11 @@ void invert_positive_definite(std::vector<double>& matrix, size_t n) {
 
 struct Surrogate::State {
   State(const Space& space, Features features)
-      : encoder(space, std::move(features)), kernels(space) {}
+      : encoder(space, std::move(features)), kernels(space) {
+    for (size_t slot = 0; slot < kernels.slots(); ++slot) {
+      factors.push_back(factor_of(kernels.table(slot), kernels.codes(slot)));
+    }
+  }
 
   bool uses_feature(size_t f) const { return encoder.varies(f) && feature_weight[f] > kUsedWeight; }
   std::array<bool, PointKernels::kParts> used_parts() const {
@@ -76,15 +80,13 @@ struct Surrogate::State {
     return used;
   }
   double additive(const Function& function, const EncodedNetwork& network) const;
-  Factor slot_factor(size_t slot) const {
-    return factor_of(kernels.table(slot), kernels.codes(slot));
-  }
   std::vector<Function::Pair> draw_pairs(Rng& rng) const;
   double set_floor(double floor);
   void choose_floor();
 
   NetworkEncoder encoder;
   PointKernels kernels;
+  std::vector<Factor> factors;  ///< of each slot's kernel, for draws
   std::vector<double> slot_weight;
   std::vector<double> feature_weight;
   std::array<double, PointKernels::kParts> part_weight{0.1, 0.1, 0.1, 0.1};
@@ -394,8 +396,6 @@ double Surrogate::State::additive(const Function& function, const EncodedNetwork
 /// Without these a draw would be sure of every pair of choices not seen together, and the search
 /// would never try those that are good only together.
 std::vector<Surrogate::Function::Pair> Surrogate::State::draw_pairs(Rng& rng) const {
-  std::vector<Factor> factors;
-  for (size_t slot = 0; slot < kernels.slots(); ++slot) factors.push_back(slot_factor(slot));
   std::vector<Function::Pair> drawn;
   for (int part = 0; part < PointKernels::kParts; ++part) {
     if (part_weight[part] <= kUsedWeight) continue;
@@ -414,7 +414,7 @@ Surrogate::Function Surrogate::draw(Rng& rng) const {
   const size_t n = s.points.size();
   Function prior;
   for (size_t slot = 0; slot < s.kernels.slots(); ++slot) {
-    prior.slot_effect.push_back(draw_normal(s.slot_factor(slot), s.slot_weight[slot], rng));
+    prior.slot_effect.push_back(draw_normal(s.factors[slot], s.slot_weight[slot], rng));
   }
   prior.feature_effect.resize(s.feature_gram.size());
   for (size_t f = 0; f < s.feature_gram.size(); ++f) {

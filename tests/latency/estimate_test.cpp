@@ -160,17 +160,13 @@ TEST(SlowDown, WhatTheLargeAnchorAloneSeesIsDividedOutByTheWeightsStreamed) {
 }
 
 TEST(SlowDown, NoiseOfTheAnchorsIsNotPassedOn) {
-  const arch::Architecture middle = arch::SearchSpace::named("small").middle();
-  for (const arch::Architecture* network :
-       {static_cast<const arch::Architecture*>(nullptr), &middle}) {
+  const arch::SearchSpace space = arch::SearchSpace::named("small");
+  for (const arch::Architecture& network : {space.smallest(), space.middle()}) {
     Rng rng(1, "noise");
-    const auto times = corrected(
-        [&](int) {
-          return std::array{1.0, std::exp(0.02 * rng.normal()), std::exp(0.02 * rng.normal())};
-        },
-        network);
-    EXPECT_LT(worst(times), 0.01);
-    EXPECT_LT(median(times), 10.05);
+    const auto noisy = [&](int) {
+      return std::array{1.0, std::exp(0.02 * rng.normal()), std::exp(0.02 * rng.normal())};
+    };
+    EXPECT_LT(worst(corrected(noisy, &network)), 0.01);
   }
 }
 

@@ -123,7 +123,7 @@ TEST(Measure, WhatWasMeasuredOnASlowDeviceIsVisitedAgain) {
 
 TEST(Measure, ABusyDeviceGetsMoreTimeUnlessTheUserSaidHowMuch) {
   if (!have_python()) GTEST_SKIP() << "needs python3";
-  const auto repetitions = [](const char* mode, double max_minutes) {
+  const auto repetitions = [](double max_minutes) {
     const TemporaryFolder folder;
     const fs::path journal = folder.path() / "latency.jsonl";
     MeasureOptions o = options(8);
@@ -131,14 +131,14 @@ TEST(Measure, ABusyDeviceGetsMoreTimeUnlessTheUserSaidHowMuch) {
     o.repetitions = 10'000;
     o.sample_limit_ms = 400;
     o.max_minutes = max_minutes;
-    measure_latency(fake_device(mode), space(), o, journal);
+    measure_latency(fake_device("busy"), space(), o, journal);
     std::vector<double> counts;
     for (const LatencyRow& row : read_journal(journal).rows) counts.push_back(row.repetitions);
     return median(counts);
   };
   const double as_long = 8 * 400 / 60e3;  // 400 ms for each of the eight
-  const double patient = repetitions("busy", 0);
-  const double hurried = repetitions("busy", as_long);
+  const double patient = repetitions(0);
+  const double hurried = repetitions(as_long);
   EXPECT_GT(patient, 1.2 * hurried);
 }
 

@@ -13,8 +13,6 @@
 
 namespace hat::latency {
 
-struct QuietTime;
-
 struct MeasureOptions {
   int samples = 50;
   int repetitions = 300;
@@ -58,7 +56,6 @@ class Measurer {
 
  private:
   struct Collected;
-  double time_limit_ms(const QuietTime& quiet) const;
   LatencyRow make_row(const arch::Architecture& architecture, const Collected& all);
   MeasureReply request(const arch::Architecture& architecture,
                        const std::vector<arch::Architecture>& anchors, int repetitions,
