@@ -246,11 +246,10 @@ void SearchRun::finish_goal(size_t goal) {
   if (!answered_from_.empty()) finishing.extra_evaluations = 0;
   const int cost = measured_cost(goal);
   const search::Goal& asked = setup_.problem.goals[goal];
-  search::Measure measure, confirm;
+  FinalistMeters meters;
   if (cost >= 0 && !setup_.by_bound && !asked.limits.empty()) {
-    const latency::Device& device = setup_.devices[setup_.goal_device[goal]].device;
-    measure = finalist_meter(setup_.workspace, device, setup_.space, "");
-    confirm = finalist_meter(setup_.workspace, device, setup_.space, "confirm");
+    meters = finalist_meters(setup_.workspace, setup_.devices[setup_.goal_device[goal]].device,
+                             setup_.space, cost);
   }
   GoalResult& result = goals_[goal];
   if (!asked.front.empty()) {
@@ -265,7 +264,7 @@ void SearchRun::finish_goal(size_t goal) {
   }
   search::Finisher finisher(searcher_, scoring_.evaluator, finishing);
   const search::Genotype& anchor = setup_.reaches[std::max(cost, 0)].at_smallest;
-  result.finish = finisher.finish(goal, cost, measure, anchor, confirm);
+  result.finish = finisher.finish(goal, cost, meters.measure, anchor, meters.confirm);
   note_finish(goal);
   if (result.finish.winner < 0) {
     double nearest = std::numeric_limits<double>::infinity();

@@ -117,6 +117,12 @@ double common_slow_down(const LatencyRow& row, const Anchors& reference) {
                 std::log(row.large_anchor_ms / reference.large_ms));
 }
 
+void TimeRange::add(double total_ms, double quiet_ms) {
+  corrected_ms_ = std::max(corrected_ms_, total_ms);
+  // A device that is faster than at its reference has the larger total_ms.
+  most_ms_ = std::min(most_ms_, std::max(total_ms, quiet_ms));
+}
+
 void LatencySet::merge_visits() {
   std::map<std::string, size_t> best;
   for (size_t i = 0; i < rows.size(); ++i) {

@@ -72,13 +72,13 @@ int Finisher::choose(const std::vector<Finalist>& finalists, int measured_cost,
   return best;
 }
 
-/// Measures the winner again until one keeps the budget twice, or none is left.
+/// Confirms the winner, and the next one where it fails, until one is left or none.
 void Finisher::confirm_winner(Finish& finish, int measured_cost, const std::vector<Limit>& limits,
                               double budget, const Measure& confirm,
                               std::map<std::string, Finalist>& known) const {
   while (finish.winner >= 0 && !finish.finalists[finish.winner].confirmed) {
     Finalist& winner = finish.finalists[finish.winner];
-    winner.measured = std::max(winner.measured, confirm({winner.candidate})[0]);
+    winner.measured = confirm({winner.candidate})[0];
     winner.keeps = winner.measured * (1 + options_.margin) <= budget;
     winner.confirmed = true;
     known[winner.candidate.key] = winner;

@@ -189,6 +189,31 @@ TEST(SlowDown, OneOddRowIsAnOddRow) {
   EXPECT_LT(worst(times), 0.01);
 }
 
+TEST(Visits, LeaveARangeWhereTheAnchorsWereSlowed) {
+  TimeRange time;
+  time.add(0.28, 0.302);
+  EXPECT_EQ(time.likely_ms(0.296), 0.296);
+  EXPECT_EQ(time.likely_ms(0.25), 0.28);
+  EXPECT_EQ(time.likely_ms(0.33), 0.302);
+  time.add(0.3, 0.3);  // nothing slowed the anchors: the measurement decides
+  for (const double predicted : {0.25, 0.296, 0.33}) EXPECT_EQ(time.likely_ms(predicted), 0.3);
+}
+
+TEST(Visits, NoneIsFasterThanTheNetwork) {
+  TimeRange time;
+  time.add(0.31, 0.4);  // divided by too little
+  time.add(0.28, 0.302);
+  EXPECT_EQ(time.least_ms(), 0.302);
+  EXPECT_EQ(time.most_ms(), 0.302);
+}
+
+TEST(Visits, ADeviceFasterThanAtItsReferenceIsNoBound) {
+  TimeRange time;
+  time.add(0.302, 0.28);
+  EXPECT_EQ(time.least_ms(), 0.302);
+  EXPECT_EQ(time.most_ms(), 0.302);
+}
+
 TEST(Visits, TheQuietestStays) {
   const arch::SearchSpace space = arch::SearchSpace::named("small");
   const std::vector<std::pair<arch::Architecture, double>> visits = {{space.smallest(), 3},

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -118,6 +120,26 @@ LatencySet read_latency_set(const fs::path& path);
 
 /// The logarithm of what slowed both anchors of a row against their reference times.
 double common_slow_down(const LatencyRow& row, const Anchors& reference);
+
+/// What single visits tell of a network's time, without the neighbouring rows of a set. Anchors
+/// that run a few times within a second may be slowed when the network is not: its time lies
+/// between LatencyRow::total_ms, where all that slowed the anchors is divided out, and
+/// LatencyRow::quiet_ms, where nothing is. Several visits narrow this range; where nothing slowed
+/// the anchors it is a point.
+class TimeRange {
+ public:
+  void add(double total_ms, double quiet_ms);
+  double least_ms() const { return std::min(corrected_ms_, most_ms_); }
+  double most_ms() const { return most_ms_; }
+  /// The value within the range that is nearest to the predicted one.
+  double likely_ms(double predicted_ms) const {
+    return std::clamp(predicted_ms, least_ms(), most_ms());
+  }
+
+ private:
+  double corrected_ms_ = 0;
+  double most_ms_ = std::numeric_limits<double>::infinity();
+};
 
 /// The workload that the original measured: 23 tokens for IWSLT, 30 otherwise, by the file's name.
 arch::Workload original_workload(const std::string& file_name);

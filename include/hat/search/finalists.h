@@ -36,7 +36,7 @@ struct Finalist {
   Candidate candidate;     ///< loss on FinishOptions::sentences
   double measured = 0;     ///< NaN: not measured
   bool keeps = false;      ///< by measurement, or by prediction where nothing is measured
-  bool confirmed = false;  ///< measured twice; `measured` is the larger
+  bool confirmed = false;  ///< `measured` is what Finisher::finish's `confirm` gave
 };
 
 struct Finish {
@@ -52,8 +52,8 @@ struct Finish {
 /// scored, and the best of those measured, for a few rounds. `measured_cost` is the index of the
 /// cost that `measure` gives; without `measure` the predicted costs decide.
 ///
-/// The best of several noisy measurements is biased: whoever was measured too fast wins. With
-/// `confirm`, an independent second measurement, a winner has to keep the budget in both.
+/// The best of several noisy measurements is biased: whoever was measured too fast wins. So a
+/// winner has to keep the budget in `confirm` too, which measures again and knows better.
 class Finisher {
  public:
   Finisher(Searcher& searcher, Evaluator& evaluator, FinishOptions options)
