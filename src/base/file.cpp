@@ -50,6 +50,18 @@ std::string read_file(const fs::path& path, size_t max_bytes) {
   }
 }
 
+void read_into(const fs::path& path, std::span<std::byte> out) {
+  const Descriptor file(internal::open_or_fail(path, O_RDONLY));
+  while (!out.empty()) {
+    const ssize_t got = ::read(file.get(), out.data(), out.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail_io("read", path, errno);
+    HAT_CHECK(got > 0, ErrorKind::kIo, str("cannot read ", path.string(), ": it was cut short"),
+              "Is another program writing it? Try again.");
+    out = out.subspan(static_cast<size_t>(got));
+  }
+}
+
 void write_file_atomic(const fs::path& path, std::string_view content) {
   AtomicFile file(path);
   file.write(content);

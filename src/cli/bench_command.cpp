@@ -55,7 +55,7 @@ std::shared_ptr<const edge::Model> open_model(Options& o, double* load_ms) {
   std::shared_ptr<const edge::Model> model;
   if (!o.model.empty()) {
     const double begin = wall_ms();
-    model = edge::Model::open(o.model);
+    model = edge::Model::load(o.model);
     *load_ms = wall_ms() - begin;
     o.bench.workload.vocabulary = model->vocabulary();
     return model;

@@ -89,7 +89,7 @@ int open_input(const std::string& path) {
 
 void run(const Options& flags) {
   const Prepared prepared = prepare(flags);
-  edge::TextTranslator translator(edge::Model::open(prepared.model), prepared.threads);
+  edge::TextTranslator translator(edge::Model::load(prepared.model), prepared.threads);
   const int input = open_input(flags.input);
   edge::DescriptorLines lines(input);
   std::optional<AtomicFile> file;

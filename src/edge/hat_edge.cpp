@@ -9,7 +9,7 @@
 
 struct hat_edge_translator {
   hat_edge_translator(const char* path, int threads)
-      : translator(hat::edge::Model::open(path), threads) {}
+      : translator(hat::edge::Model::load(path), threads) {}
   hat::edge::TextTranslator translator;
   std::vector<hat::edge::TextResult> results;
 };

@@ -1,7 +1,9 @@
 #include "hat/edge/model.h"
 
+#include "edge/kernels/huge_pages.h"
 #include "edge/network.h"
 #include "hat/base/error.h"
+#include "hat/base/memory.h"
 #include "hat/base/strings.h"
 #include "hat/config/json.h"
 
@@ -30,6 +32,18 @@ std::shared_ptr<const Model> Model::open(const fs::path& path) {
   model->network_->mapped = MappedFile(path);
   read_network(model->network_->mapped.bytes(), path.string(), model->network_.get());
   return model;
+}
+
+std::shared_ptr<const Model> Model::load(const fs::path& path) {
+  // Mapped and checked first: what is no model is not read into memory.
+  std::shared_ptr<const Model> mapped = open(path);
+  const size_t size = mapped->file_bytes();
+  const auto available = available_memory();
+  const bool fits = available && static_cast<int64_t>(2 * size) <= *available;
+  if (!has_huge_pages(size) || !fits) return mapped;
+  mapped.reset();
+  return from_bytes(aligned_bytes(size, [&](std::span<std::byte> out) { read_into(path, out); }),
+                    path.string());
 }
 
 std::shared_ptr<const Model> Model::from_bytes(ModelBytes bytes, const std::string& name) {

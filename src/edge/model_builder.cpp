@@ -1,9 +1,8 @@
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
-#include <new>
 
+#include "edge/kernels/huge_pages.h"
 #include "edge/network.h"
 #include "hat/base/error.h"
 #include "hat/base/strings.h"
@@ -22,19 +21,14 @@ using Offset = fb::Offset<T>;
 class AlignedAllocator final : public fb::Allocator {
  public:
   uint8_t* allocate(size_t size) override {
-    void* memory = std::aligned_alloc(kAlignment, round_up64(size));
-    if (memory == nullptr) throw std::bad_alloc();
-    return static_cast<uint8_t*>(memory);
+    return reinterpret_cast<uint8_t*>(allocate_weights(size).release());
   }
-  void deallocate(uint8_t* memory, size_t) override { std::free(memory); }
-
- private:
-  static size_t round_up64(size_t size) {
-    return (size + kAlignment - 1) / kAlignment * kAlignment;
+  void deallocate(uint8_t* memory, size_t) override {
+    FreeBytes()(reinterpret_cast<std::byte*>(memory));
   }
 };
 
-void free_bytes(std::byte* memory) { std::free(memory); }
+void free_bytes(std::byte* memory) { FreeBytes()(memory); }
 
 class Builder {
  public:
@@ -377,12 +371,17 @@ WeightType weight_type(arch::Precision precision) {
   HAT_DCHECK(false);
 }
 
+ModelBytes aligned_bytes(size_t size, const std::function<void(std::span<std::byte>)>& fill) {
+  Bytes memory = allocate_weights(size);
+  const std::span<std::byte> bytes(memory.get(), size);
+  fill(bytes);
+  return ModelBytes({memory.release(), free_bytes}, bytes);
+}
+
 ModelBytes aligned_copy(std::span<const std::byte> bytes) {
-  const size_t size = (bytes.size() + kAlignment) / kAlignment * kAlignment;
-  auto* memory = static_cast<std::byte*>(std::aligned_alloc(kAlignment, size));
-  if (memory == nullptr) throw std::bad_alloc();
-  std::copy(bytes.begin(), bytes.end(), memory);
-  return ModelBytes({memory, free_bytes}, {memory, bytes.size()});
+  return aligned_bytes(bytes.size(), [&](std::span<std::byte> out) {
+    std::copy(bytes.begin(), bytes.end(), out.begin());
+  });
 }
 
 ModelBytes build_model(const ModelSpec& spec, const TensorSource& tensors) {

@@ -316,7 +316,7 @@ void Translator::Impl::in_all(std::span<Lane* const> chosen, F&& f) {
 }
 
 Translator Translator::open(const fs::path& path, int threads) {
-  return Translator(Model::open(path), threads);
+  return Translator(Model::load(path), threads);
 }
 
 Translator::Translator(std::shared_ptr<const Model> model, int threads)

@@ -6,11 +6,11 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <fstream>
 
 #include "hat/base/cpu.h"
 #include "hat/base/error.h"
 #include "hat/base/log.h"
+#include "hat/base/memory.h"
 #include "hat/base/strings.h"
 
 namespace hat::model {
@@ -43,27 +43,9 @@ WeightRounding parse_rounding(const std::string& name) {
 
 namespace {
 
-// The number behind "KEY:" in a file of the form of /proc/meminfo, in bytes.
-std::optional<int64_t> kilobytes(const char* path, const std::string& key) {
-  std::ifstream in(path);
-  std::string word;
-  while (in >> word) {
-    int64_t value = 0;
-    if (word == key && in >> value) return value * 1024;
-  }
-  return std::nullopt;
-}
-
-std::optional<int64_t> number(const char* path) {
-  std::ifstream in(path);
-  int64_t value = 0;
-  if (in >> value) return value;
-  return std::nullopt;  // no such file, or "max"
-}
-
 void limit_memory() {
   const auto available = available_memory();
-  const auto used = kilobytes("/proc/self/status", "VmData:");
+  const auto used = data_memory();
   rlimit limit{};
   if (!available || !used || getrlimit(RLIMIT_DATA, &limit) != 0) return;
   const auto wanted = static_cast<rlim_t>(*used + *available);
@@ -73,22 +55,6 @@ void limit_memory() {
 }
 
 }  // namespace
-
-std::optional<int64_t> available_memory() {
-  std::optional<int64_t> least = kilobytes("/proc/meminfo", "MemAvailable:");
-  constexpr const char* kGroups[][2] = {
-      {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"},
-      {"/sys/fs/cgroup/memory/memory.limit_in_bytes",
-       "/sys/fs/cgroup/memory/memory.usage_in_bytes"}};
-  for (const auto& [limit_file, used_file] : kGroups) {
-    const auto limit = number(limit_file);
-    const auto used = number(used_file);
-    if (!limit || !used) continue;
-    const int64_t left = std::max<int64_t>(0, *limit - *used);
-    least = std::min(least.value_or(left), left);
-  }
-  return least;
-}
 
 void configure_process(int threads) {
   const int wanted = threads > 0 ? threads : cpu_info().logical_cores;

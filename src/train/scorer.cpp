@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "hat/base/clock.h"
+#include "hat/base/memory.h"
 #include "hat/model/compute.h"
 
 namespace hat::train {
@@ -26,7 +27,7 @@ size_t shared_layers(const std::vector<Layer>& a, const std::vector<Layer>& b) {
 }
 
 double bytes_to_keep() {
-  const double free = static_cast<double>(model::available_memory().value_or(int64_t{1} << 32));
+  const double free = static_cast<double>(available_memory().value_or(int64_t{1} << 32));
   return std::clamp(kKeptShare * free, kLeastKeptBytes, kMostKeptBytes);
 }
 

@@ -61,6 +61,19 @@ TEST(ReadFile, BoundsWhatHasNoSize) {
   EXPECT_FALSE(read_file("/proc/self/status").empty());
 }
 
+TEST(ReadInto, ReadsTheFirstBytesOrFails) {
+  const TemporaryFolder folder;
+  write_file_atomic(folder / "file", "hello");
+  std::string out(4, ' ');
+  read_into(folder / "file", std::as_writable_bytes(std::span(out)));
+  EXPECT_EQ(out, "hell");
+  out.resize(6);
+  expect_error(ErrorKind::kIo, "cut short",
+               [&] { read_into(folder / "file", std::as_writable_bytes(std::span(out))); });
+  expect_error(ErrorKind::kIo, "none",
+               [&] { read_into(folder / "none", std::as_writable_bytes(std::span(out))); });
+}
+
 TEST(AtomicFile, AppearsOnCommitAndLeavesNothingElse) {
   const TemporaryFolder folder;
   folder.write("file", "old");

@@ -9,6 +9,8 @@
 #include "hat/config/json.h"
 #include "hat/edge/bench.h"
 #include "hat/edge/text_translator.h"
+#include "hat/edge/translator.h"
+#include "testing/temporary_folder.h"
 
 namespace hat::edge {
 namespace {
@@ -148,6 +150,24 @@ TEST(ModelFile, RefusesWhatIsNoModelFile) {
   EXPECT_FALSE(survive({reinterpret_cast<const std::byte*>(text.data()), text.size()}));
   EXPECT_FALSE(survive({}));
   EXPECT_THROW(Model::open("/nonexistent/model.hat"), Error);
+}
+
+TEST(ModelFile, LoadedAndMappedAreTheSame) {
+  ModelSpec spec = small_spec();
+  spec.vocabulary = {90'000, 90'000};  // large enough for huge pages
+  const hat::testing::TemporaryFolder folder;
+  build_model_file(spec, random_tensor_source(spec, 1), folder / "model.hat");
+  const auto mapped = Model::open(folder / "model.hat");
+  const auto loaded = Model::load(folder / "model.hat");
+  ASSERT_GT(mapped->file_bytes(), size_t{4} << 20);
+  EXPECT_EQ(loaded->id(), mapped->id());
+  EXPECT_EQ(loaded->file_bytes(), mapped->file_bytes());
+  TranslateOptions options;
+  options.max_length_b = 10;
+  const auto translate = [&](const std::shared_ptr<const Model>& model) {
+    return Translator(model, 1).translate({7, 80'000, 9}, options).at(0).tokens;
+  };
+  EXPECT_EQ(translate(loaded), translate(mapped));
 }
 
 TEST(ModelFile, EveryTruncationIsRefused) {

@@ -1,3 +1,5 @@
+#include "hat/base/memory.h"
+
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -81,13 +83,13 @@ TEST(MemoryChild, DISABLED_TrainsWithLittleMemory) {
 }
 
 TEST(MemoryChild, DISABLED_HasALimit) {
-  ASSERT_TRUE(model::available_memory());
+  ASSERT_TRUE(available_memory());
   model::configure_process(1);
   rlimit limit{};
   ASSERT_EQ(getrlimit(RLIMIT_DATA, &limit), 0);
   ASSERT_NE(limit.rlim_cur, RLIM_INFINITY);
   // More than there is: an error that can be caught, not the end of the process.
-  EXPECT_ANY_THROW(at::empty({2 * *model::available_memory()}, at::kByte));
+  EXPECT_ANY_THROW(at::empty({2 * *available_memory()}, at::kByte));
 }
 
 RunResult run_child(const std::string& name) {

@@ -14,6 +14,10 @@ namespace fs = std::filesystem;
 /// The whole file. Throws kIo when it cannot be read, or is larger than `max_bytes`.
 std::string read_file(const fs::path& path, size_t max_bytes = size_t{1} << 34);
 
+/// The first bytes of a file, as many as `out` holds. Throws kIo when it cannot be read or is
+/// shorter.
+void read_into(const fs::path& path, std::span<std::byte> out);
+
 /// Writes a temporary file beside `path`, fsyncs it, renames it over `path`, fsyncs the directory:
 /// after a crash there is the old file or the new one, never a part.
 void write_file_atomic(const fs::path& path, std::string_view content);

@@ -20,6 +20,9 @@ class Model {
   /// Maps the file and checks every field, offset, shape and size before any is used. Throws kIo
   /// when it cannot be read, kData naming file and field when it is not a valid model file.
   static std::shared_ptr<const Model> open(const fs::path& path);
+  /// The same for translating: where the system has huge pages and memory to spare, the file is
+  /// read into them, which costs some milliseconds once and speeds up every step of a decoder.
+  static std::shared_ptr<const Model> load(const fs::path& path);
   /// The same for a file in memory, which the model keeps; `name` stands for the path in messages.
   static std::shared_ptr<const Model> from_bytes(ModelBytes bytes, const std::string& name);
   ~Model();

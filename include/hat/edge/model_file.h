@@ -94,8 +94,10 @@ class ModelBytes {
   std::span<const std::byte> view_;
 };
 
-/// The bytes of a file in memory of the right alignment.
+/// The bytes of a file in memory of the right alignment, in huge pages where there are such.
 ModelBytes aligned_copy(std::span<const std::byte> bytes);
+/// The same, filled by `fill`.
+ModelBytes aligned_bytes(size_t size, const std::function<void(std::span<std::byte>)>& fill);
 
 /// Quantises, packs and serialises. Throws kConfig for a spec that the runtime cannot run and kData
 /// when a tensor has another shape than the architecture asks for, or values that are not finite.

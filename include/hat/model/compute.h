@@ -31,9 +31,6 @@ Compute resolve_compute(const std::string& setting, bool cuda = false);
 /// process (RLIMIT_DATA) at what the machine, or the container, has free: an allocation beyond it
 /// then fails, which training answers with smaller parts, where the system would kill the process.
 void configure_process(int threads);
-/// Bytes of memory that this process could still get: the machine's and the container's (cgroup)
-/// limits; empty where the system does not say.
-std::optional<int64_t> available_memory();
 
 /// Rates as fairseq names them; the network scales them by its width (hat-spec section 2).
 struct DropoutRates {

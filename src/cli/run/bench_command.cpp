@@ -102,7 +102,7 @@ int bench_command(const Args& arguments) {
     load_ms = wall_ms() - begin;
   } else {
     const double begin = wall_ms();
-    model = edge::Model::open(o.model);
+    model = edge::Model::load(o.model);
     load_ms = wall_ms() - begin;
     o.bench.workload.vocabulary = model->vocabulary();
   }

@@ -79,7 +79,7 @@ int translate_command(const Args& arguments) {
   HAT_CHECK(!o.model.empty(), ErrorKind::kUsage, "no model file given",
             "hat-run translate MODEL < text");
   o.text.translate.shortlist = !o.no_shortlist;
-  edge::TextTranslator translator(edge::Model::open(o.model), o.threads,
+  edge::TextTranslator translator(edge::Model::load(o.model), o.threads,
                                   o.ids ? edge::LineFormat::kIds : edge::LineFormat::kText);
   edge::DescriptorLines lines(STDIN_FILENO);
   size_t line = 0;

@@ -1,12 +1,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
-#include <memory>
-#include <new>
 #include <vector>
 
+#include "edge/kernels/huge_pages.h"
 #include "edge/kernels/kernels.h"
 #include "hat/base/error.h"
 #include "hat/base/rng.h"
@@ -19,19 +17,6 @@ using Clock = std::chrono::steady_clock;
 
 double elapsed_ns(Clock::time_point since) {
   return std::chrono::duration<double, std::nano>(Clock::now() - since).count();
-}
-
-struct FreeBlock {
-  void operator()(std::byte* memory) const { std::free(memory); }
-};
-using Block = std::unique_ptr<std::byte, FreeBlock>;
-
-Block allocate(size_t bytes) {
-  constexpr size_t kPage = 4096;
-  const size_t size = (bytes + kPage - 1) / kPage * kPage;
-  Block block(static_cast<std::byte*>(std::aligned_alloc(kPage, size)));
-  if (block == nullptr) throw std::bad_alloc();
-  return block;
 }
 
 }  // namespace
@@ -47,7 +32,8 @@ double measure_read_bandwidth_gbps(size_t bytes, int threads) {
   const size_t slice = std::min(kSlice, std::max(bytes / parts / 4096, size_t{1}) * 4096);
   const size_t slices = std::max(bytes / (slice * parts), size_t{1});
   const size_t part_bytes = slice * slices;
-  Block block = allocate(part_bytes * parts);
+  // Pages like those of the weights.
+  const Bytes block = allocate_weights(part_bytes * parts);
   std::memset(block.get(), 1, part_bytes * parts);
   std::vector<uint64_t> sums(parts);
   double best_ns = INFINITY;
@@ -69,7 +55,7 @@ GemmTiming measure_gemm(WeightType type, uint32_t m, uint32_t n, uint32_t k, int
                         size_t footprint_bytes, double budget_ms) {
   const uint64_t size = packed_bytes(type, n, k);
   const uint64_t copies = std::max<uint64_t>(1, (footprint_bytes + size - 1) / size);
-  Block weights = allocate(size * copies);
+  const Bytes weights = allocate_weights(size * copies);
   std::vector<PackedMatrix> matrices;
   for (uint64_t i = 0; i < copies; ++i) {
     std::byte* at = weights.get() + i * size;
