@@ -62,6 +62,10 @@ void TrainConfig::describe(Schema& s) {
   s.field("strategy", strategy, "Which SubTransformers an update trains; see docs/training.md")
       .one_of({"auto", "single_path", "uniform_cost", "sandwich", "full_sandwich", "alternating",
                "original"});
+  s.field("distillation", distillation,
+          "Weight of the largest network's predictions in the loss of the others that train "
+          "beside it; 0: labels only")
+      .range(0, 1);
   s.field("largest_first", largest_first,
           "Share of the updates that train the largest network alone; then its heads and FFN "
           "channels are put in order of importance")

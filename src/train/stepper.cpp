@@ -165,7 +165,7 @@ void Stepper::train_path(const TensorBatch& part, const Path& path, model::Dropo
                          const model::Teacher* teacher, at::Tensor* hidden, UpdateStats& stats) {
   const double begin = wall_ms();
   network_.set_architecture(path.architecture);
-  const model::Pass pass{true, options_.dropout, key};
+  const model::Pass pass{true, path.dropout ? options_.dropout : model::DropoutRates{}, key};
   const model::EncoderOutput encoded = network_.encode(part.source, pass);
   const at::Tensor states = network_.decode(part.prev_output, encoded, pass);
   const double forward_end = wall_ms();

@@ -15,11 +15,14 @@ namespace {
 constexpr int kCostLength = 16;
 // Candidates looked at for one wanted cost.
 constexpr int kCostCandidates = 24;
-constexpr double kDistillation = 0.5;
 
 Rng stream(uint64_t seed, int64_t update, int index) {
   return Rng(mix_seed(mix_seed(seed, static_cast<uint64_t>(update)), static_cast<uint64_t>(index)),
              "strategy");
+}
+
+Path pupil(arch::Architecture architecture, double distillation, double share) {
+  return {std::move(architecture), /*teaches=*/false, distillation, share, /*dropout=*/false};
 }
 
 }  // namespace
@@ -79,10 +82,10 @@ Sandwich::Sandwich(const arch::SearchSpace& space, uint64_t seed, int random, do
 std::vector<Path> Sandwich::paths(int64_t update) const {
   const double half = full_ ? 1 : 0.5;
   const double rest = full_ ? 1 : half / (1 + random_);
-  std::vector<Path> paths{{largest_, true, 0, half}};
+  std::vector<Path> paths{{largest_, distillation_ > 0, 0, half}};
   for (int i = 0; i < random_; ++i)
-    paths.push_back({sampler_.draw(update, i), false, distillation_, rest});
-  paths.push_back({smallest_, false, distillation_, rest});
+    paths.push_back(pupil(sampler_.draw(update, i), distillation_, rest));
+  paths.push_back(pupil(smallest_, distillation_, rest));
   return paths;
 }
 
@@ -95,8 +98,8 @@ AlternatingSandwich::AlternatingSandwich(const arch::SearchSpace& space, uint64_
 
 std::vector<Path> AlternatingSandwich::paths(int64_t update) const {
   const bool small = update % 3 == 2;
-  return {{largest_, true, 0},
-          {small ? smallest_ : sampler_.draw(update, 0), false, distillation_}};
+  return {{largest_, distillation_ > 0, 0},
+          pupil(small ? smallest_ : sampler_.draw(update, 0), distillation_, 1)};
 }
 
 FixedArchitecture::FixedArchitecture(arch::Architecture architecture)
@@ -110,7 +113,7 @@ std::vector<std::string> strategy_names() {
 }
 
 std::unique_ptr<Strategy> make_strategy(const std::string& name, const arch::SearchSpace& space,
-                                        uint64_t seed) {
+                                        uint64_t seed, double distillation) {
   const bool compat = space.options().compat;
   if (name == "original" || (name == "auto" && compat)) {
     return std::make_unique<SinglePath>(space, seed, true);
@@ -119,10 +122,10 @@ std::unique_ptr<Strategy> make_strategy(const std::string& name, const arch::Sea
   if (name == "uniform_cost") return std::make_unique<UniformCost>(space, seed);
   if (name == "sandwich" || name == "full_sandwich") {
     const bool full = name == "full_sandwich";
-    return std::make_unique<Sandwich>(space, seed, 2, kDistillation, full);
+    return std::make_unique<Sandwich>(space, seed, 2, distillation, full);
   }
   if (name == "auto" || name == "alternating") {
-    return std::make_unique<AlternatingSandwich>(space, seed, kDistillation);
+    return std::make_unique<AlternatingSandwich>(space, seed, distillation);
   }
   fail(ErrorKind::kConfig, str("unknown training strategy '", name, "'"),
        str("Use one of ", join(strategy_names(), ", "), ".", did_you_mean(name, strategy_names())));

@@ -71,7 +71,8 @@ TrainResult train_super(const config::Workspace& workspace, const StageOptions& 
   log_info("train", str("SuperTransformer of space '", space.name(),
                         "': ", format_count(static_cast<double>(network.parameters().count())),
                         " parameters, ", space.count(), " SubTransformers"));
-  const auto strategy = make_strategy(config.train.strategy, space, seed);
+  const auto strategy =
+      make_strategy(config.train.strategy, space, seed, config.train.distillation);
   const std::vector<Watched> watched = watched_networks(space);
   config::save_json(directory / "space.json", space.to_json());
   config::write_run_records(directory, workspace, options.command);

@@ -61,10 +61,12 @@ TEST(Sandwich, LargestTeachesTheOthers) {
   EXPECT_EQ(paths.front().architecture, space.largest());
   EXPECT_TRUE(paths.front().teaches);
   EXPECT_EQ(paths.front().distillation, 0);
+  EXPECT_TRUE(paths.front().dropout);
   EXPECT_EQ(paths.back().architecture, space.smallest());
   for (size_t i = 1; i < paths.size(); ++i) {
     EXPECT_FALSE(paths[i].teaches);
     EXPECT_EQ(paths[i].distillation, 0.5);
+    EXPECT_FALSE(paths[i].dropout);
   }
   EXPECT_NE(paths[1].architecture, paths[2].architecture);
 }
@@ -87,13 +89,16 @@ TEST(MakeStrategy, KnowsEveryName) {
   const arch::SearchSpace space = tiny_space();
   for (const std::string& name : strategy_names()) {
     if (name == "original") continue;  // needs a space with the original's genes
-    const auto strategy = make_strategy(name, space, 1);
+    const auto strategy = make_strategy(name, space, 1, 0.25);
     EXPECT_FALSE(strategy->paths(0).empty());
+    for (const Path& path : strategy->paths(0)) {
+      EXPECT_EQ(path.distillation, path.dropout ? 0 : 0.25);
+    }
     if (name != "auto") {
       EXPECT_EQ(strategy->name(), name);
     }
   }
-  EXPECT_THROW(make_strategy("sandwhich", space, 1), Error);
+  EXPECT_THROW(make_strategy("sandwhich", space, 1, 0), Error);
 }
 
 }  // namespace

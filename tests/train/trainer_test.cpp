@@ -259,6 +259,32 @@ TEST(Stepper, PathsDivideTheBatch) {
   EXPECT_NEAR(both, one, 1e-3 * one);
 }
 
+TEST(Stepper, DropoutDisturbsThePathsThatHaveIt) {
+  ScratchFolder folder;
+  TinyRun run(folder.path());
+  Adam adam({}, run.network.parameters().values().numel(), run.network.parameters().size());
+  const FixedArchitecture unused(run.space.largest());
+  Stepper stepper(run.network, unused, adam,
+                  {.dropout = {.residual = 0.3},
+                   .label_smoothing = 0.1,
+                   .clip_norm = 0,
+                   .seed = 1,
+                   .whole_tensors = false,
+                   .teacher = {}});
+  data::BatchIterator batches(run.train_set, {.batch_tokens = 300});
+  const TensorBatch batch = to_tensors(data::make_batch(run.train_set, batches.next()));
+  // The rate is 0: the weights stay, and masks alone make updates differ.
+  const auto losses = [&](bool dropout) {
+    const std::vector<Path> paths = {{.architecture = run.space.largest(), .dropout = dropout}};
+    return std::pair(stepper.run(0, paths, {batch}, 0).loss,
+                     stepper.run(1, paths, {batch}, 0).loss);
+  };
+  const auto [disturbed, otherwise] = losses(true);
+  const auto [still, again] = losses(false);
+  EXPECT_NE(disturbed, otherwise);
+  EXPECT_EQ(still, again);
+}
+
 TEST(Stepper, SmallNetworksLeaveTheRestAlone) {
   ScratchFolder folder;
   TinyRun run(folder.path());

@@ -54,6 +54,7 @@ struct TrainConfig {
   double activation_dropout = 0.0;
   double label_smoothing = 0.1;
   std::string strategy = "auto";
+  double distillation = 0.5;
   double largest_first = 0.0;
   std::string precision = "auto";
   int validate_every = 0;

@@ -20,6 +20,10 @@ struct Path {
   /// Share of the batch's sentences that it trains on. Below 1, the paths of the update divide the
   /// batch among themselves, and shares add up to 1.
   double share = 1;
+  /// Whether dropout disturbs it. Sandwiches regularise the largest network alone: small ones have
+  /// nothing to spare, and what they share with it is regularised there (BigNAS, Yu et al. 2020,
+  /// section 3.1).
+  bool dropout = true;
 };
 
 /// Which SubTransformers an update trains. The answer depends on the update's number alone, so a
@@ -68,10 +72,10 @@ class UniformCost : public Strategy {
   double largest_cost_;
 };
 
-/// The largest, the smallest and `random` cost-uniform SubTransformers an update; the others learn
-/// from the largest one's predictions as well as from the references. Sandwich rule: Yu and Huang
-/// 2019 (Universally Slimmable Networks), with in-place distillation as in BigNAS (Yu et al. 2020)
-/// and AlphaNet (Wang et al. 2021).
+/// The largest, the smallest and `random` cost-uniform SubTransformers an update; the others train
+/// without dropout and, by `distillation`, learn from the largest one's predictions beside the
+/// references. Sandwich rule: Yu and Huang 2019 (Universally Slimmable Networks); in-place
+/// distillation: BigNAS (Yu et al. 2020) and AlphaNet (Wang et al. 2021).
 ///
 /// There every network passes the whole batch (`full`). Otherwise the networks divide the batch:
 /// half of its sentences train the largest one, which only predicts the others; the rest goes to
@@ -95,8 +99,8 @@ class Sandwich : public Strategy {
 };
 
 /// The sandwich spread over time: every update trains the largest and one more, which is the
-/// smallest every third update and a cost-uniform one otherwise, learning from the largest. Nearly
-/// the sandwich's networks for half of its work.
+/// smallest every third update and a cost-uniform one otherwise. Nearly the sandwich's networks for
+/// half of its work.
 class AlternatingSandwich : public Strategy {
  public:
   AlternatingSandwich(const arch::SearchSpace& space, uint64_t seed, double distillation);
@@ -125,9 +129,10 @@ class FixedArchitecture : public Strategy {
 
 /// The names that train.strategy takes.
 std::vector<std::string> strategy_names();
-/// By name; "auto" is the default named in docs/training.md. `space` must outlive the strategy.
+/// By name; "auto" is the default named in docs/training.md. `distillation` is that of networks
+/// that train beside the largest one. `space` must outlive the strategy.
 std::unique_ptr<Strategy> make_strategy(const std::string& name, const arch::SearchSpace& space,
-                                        uint64_t seed);
+                                        uint64_t seed, double distillation);
 
 /// Multiply-adds a target token without the output projection: what sampling by cost measures.
 double cost_per_token(const arch::Architecture& architecture);
