@@ -32,6 +32,15 @@ std::vector<config::Json> metrics(const fs::path& folder) {
   return rows;
 }
 
+Stepper::Options stepper_options(double clip_norm, double dropout = 0) {
+  return {.dropout = {.residual = dropout},
+          .label_smoothing = 0.1,
+          .clip_norm = clip_norm,
+          .seed = 1,
+          .whole_tensors = false,
+          .teacher = {}};
+}
+
 TEST(Trainer, LearnsAndSaysWhatItKept) {
   ScratchFolder folder;
   TinyRun run(folder.path());
@@ -189,13 +198,7 @@ TEST(Stepper, SplitBatchesGiveTheSameUpdate) {
     TinyRun run(folder.path());
     Adam adam({}, run.network.parameters().values().numel(), run.network.parameters().size());
     const FixedArchitecture strategy(run.space.largest());
-    Stepper stepper(run.network, strategy, adam,
-                    {.dropout = {},
-                     .label_smoothing = 0.1,
-                     .clip_norm = 1,
-                     .seed = 1,
-                     .whole_tensors = false,
-                     .teacher = {}});
+    Stepper stepper(run.network, strategy, adam, stepper_options(1));
     stepper.set_split(parts);
     data::BatchIterator batches(run.train_set, {.batch_tokens = 300});
     std::vector<TensorBatch> batch = {to_tensors(data::make_batch(run.train_set, batches.next()))};
@@ -217,13 +220,7 @@ TEST(Stepper, PathsDivideTheBatch) {
   TinyRun run(folder.path());
   Adam adam({}, run.network.parameters().values().numel(), run.network.parameters().size());
   const FixedArchitecture unused(run.space.largest());
-  Stepper stepper(run.network, unused, adam,
-                  {.dropout = {},
-                   .label_smoothing = 0.1,
-                   .clip_norm = 0,
-                   .seed = 1,
-                   .whole_tensors = false,
-                   .teacher = {}});
+  Stepper stepper(run.network, unused, adam, stepper_options(0));
   data::BatchIterator batches(run.train_set, {.batch_tokens = 300});
   const TensorBatch batch = to_tensors(data::make_batch(run.train_set, batches.next()));
   const int64_t half = std::llround(0.5 * static_cast<double>(batch.rows()));
@@ -264,13 +261,7 @@ TEST(Stepper, DropoutDisturbsThePathsThatHaveIt) {
   TinyRun run(folder.path());
   Adam adam({}, run.network.parameters().values().numel(), run.network.parameters().size());
   const FixedArchitecture unused(run.space.largest());
-  Stepper stepper(run.network, unused, adam,
-                  {.dropout = {.residual = 0.3},
-                   .label_smoothing = 0.1,
-                   .clip_norm = 0,
-                   .seed = 1,
-                   .whole_tensors = false,
-                   .teacher = {}});
+  Stepper stepper(run.network, unused, adam, stepper_options(0, 0.3));
   data::BatchIterator batches(run.train_set, {.batch_tokens = 300});
   const TensorBatch batch = to_tensors(data::make_batch(run.train_set, batches.next()));
   // The rate is 0: the weights stay, and masks alone make updates differ.
@@ -291,13 +282,7 @@ TEST(Stepper, SmallNetworksLeaveTheRestAlone) {
   const std::vector<float> before = run.weights();
   Adam adam({}, run.network.parameters().values().numel(), run.network.parameters().size());
   const FixedArchitecture strategy(run.space.smallest());
-  Stepper stepper(run.network, strategy, adam,
-                  {.dropout = {},
-                   .label_smoothing = 0.1,
-                   .clip_norm = 1,
-                   .seed = 1,
-                   .whole_tensors = false,
-                   .teacher = {}});
+  Stepper stepper(run.network, strategy, adam, stepper_options(1));
   data::BatchIterator batches(run.train_set, {.batch_tokens = 300});
   stepper.run(0, {to_tensors(data::make_batch(run.train_set, batches.next()))}, 1e-3);
   const std::vector<float> after = run.weights();

@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <new>
@@ -34,7 +35,7 @@ bool has_huge_pages(size_t size) {
 Bytes allocate_weights(size_t size) {
   const bool huge = has_huge_pages(size);
   const size_t alignment = huge ? kHugePage : kAlignment;
-  const size_t rounded = (size + alignment - 1) / alignment * alignment;
+  const size_t rounded = (std::max<size_t>(size, 1) + alignment - 1) / alignment * alignment;
   Bytes memory(static_cast<std::byte*>(std::aligned_alloc(alignment, rounded)));
   if (memory == nullptr) throw std::bad_alloc();
   // A wish: without it everything works in small pages.
