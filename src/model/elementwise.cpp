@@ -10,6 +10,7 @@
 #include "hat/model/transformer.h"
 #include "model/elementwise_aten.h"
 #include "model/parallel.h"
+#include "model/product.h"
 
 namespace hat::model {
 namespace {
@@ -52,7 +53,7 @@ at::Tensor bias_activation_backward(const at::Tensor& dy, const at::Tensor& y, b
                                     kernels::Dropout drop, at::Tensor dbias) {
   if (!dy.is_cpu()) return aten::bias_activation_backward(dy, y, relu, drop, dbias);
   const bool changes = relu || drop.threshold != 0;
-  const at::Tensor dx = changes ? at::empty_like(dy) : dy;
+  const at::Tensor dx = changes ? empty_rows(dy.size(0), dy.size(1), dy.options()) : dy;
   with_type(dy.scalar_type(), [&](auto* type) {
     using T = std::remove_pointer_t<decltype(type)>;
     for_rows_summing(dy.size(0), dy.size(1), {floats(dbias)}, [&](kernels::Rows rows, float* sums) {
@@ -80,7 +81,8 @@ at::Tensor residual_backward(const at::Tensor& d, at::ScalarType low, kernels::D
                              at::Tensor dbias) {
   if (!d.is_cpu()) return aten::residual_backward(d, low, drop, dbias);
   const bool same = low == at::kFloat && drop.threshold == 0;
-  const at::Tensor dbranch = same ? at::Tensor() : at::empty(d.sizes(), d.options().dtype(low));
+  const at::Tensor dbranch =
+      same ? at::Tensor() : empty_rows(d.size(0), d.size(1), d.options().dtype(low));
   with_type(low, [&](auto* type) {
     using T = std::remove_pointer_t<decltype(type)>;
     for_rows_summing(d.size(0), d.size(1), {floats(dbias)}, [&](kernels::Rows rows, float* sums) {
@@ -96,7 +98,8 @@ Normalised normalise(const at::Tensor& x, const at::Tensor& gamma, const at::Ten
   Normalised out;
   // In fp32 the low copy is the result itself.
   if (want_normal || (want_low && low == at::kFloat)) out.normal = at::empty_like(x);
-  if (want_low && low != at::kFloat) out.low = at::empty(x.sizes(), x.options().dtype(low));
+  if (want_low && low != at::kFloat)
+    out.low = empty_rows(x.size(0), x.size(1), x.options().dtype(low));
   out.mean = at::empty({x.size(0)}, x.options());
   out.rstd = at::empty({x.size(0)}, x.options());
   with_type(low, [&](auto* type) {
@@ -135,7 +138,8 @@ Embedded embed(const at::Tensor& table, const at::Tensor& tokens, const at::Tens
   if (!table.is_cpu()) return aten::embed(table, tokens, positions, places, scale, drop, low);
   Embedded out;
   out.full = at::empty({tokens.size(0), table.size(1)}, table.options());
-  if (low != at::kFloat) out.low = at::empty(out.full.sizes(), table.options().dtype(low));
+  if (low != at::kFloat)
+    out.low = empty_rows(tokens.size(0), table.size(1), table.options().dtype(low));
   with_type(low, [&](auto* type) {
     using T = std::remove_pointer_t<decltype(type)>;
     for_rows(tokens.size(0), table.size(1), [&](kernels::Rows rows) {

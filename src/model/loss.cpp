@@ -7,6 +7,7 @@
 #include "hat/base/error.h"
 #include "model/elementwise.h"
 #include "model/network.h"
+#include "model/product.h"
 
 namespace hat::model {
 namespace {
@@ -72,7 +73,7 @@ struct TeacherChunks {
 
   at::Tensor logits(int64_t begin, int64_t rows, at::ScalarType type) const {
     if (!states.defined()) return {};
-    return at::mm(states.narrow(0, begin, rows), table.t()).to(type);
+    return product(states.narrow(0, begin, rows), table.t()).to(type);
   }
 };
 
@@ -109,16 +110,16 @@ LossSums run(Transformer& network, const at::Tensor& hidden, const at::Tensor& t
   const int64_t step = chunk_rows(vocabulary);
   for (int64_t begin = 0; begin < rows.count; begin += step) {
     const int64_t n = std::min(step, rows.count - begin);
-    const at::Tensor chunk = states.narrow(0, begin, n);
-    const at::Tensor logits = at::mm(chunk, table.t());
+    const at::Tensor chunk = with_room(states.narrow(0, begin, n));
+    const at::Tensor logits = product(chunk, table.t());
     const auto [loss, nll] = cross_entropy_(logits, rows.targets.narrow(0, begin, n),
                                             teacher.logits(begin, n, low), kernel);
     sums.loss += loss;
     sums.nll += nll;
     if (!backward) continue;
-    at::Tensor dchunk = dstates.narrow(0, begin, n);
-    at::mm_out(dchunk, logits, table);
-    net.slices.add_product(net.cuts.output_table, logits, chunk);
+    dstates.narrow(0, begin, n).copy_(product(logits, table));
+    net.slices.add_product(net.cuts.output_table, widen_with_zeros(logits),
+                           widen_with_zeros(chunk));
   }
   if (backward) {
     const at::Tensor full = dstates.to(at::kFloat);

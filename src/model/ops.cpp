@@ -6,6 +6,7 @@
 
 #include "hat/base/error.h"
 #include "model/parallel.h"
+#include "model/product.h"
 
 namespace hat::model {
 namespace {
@@ -37,7 +38,7 @@ at::Tensor activation_backward(Slices& slices, const Slice& bias, Activation act
 at::Tensor linear(Slices& slices, const at::Tensor& x, const LinearSlices& weights,
                   Activation activation, kernels::Dropout drop) {
   return record({x, slices.anchor()}, [&](Backward* backward) -> Tensors {
-    at::Tensor y = at::mm(x, slices.operand(weights.weight).t());
+    at::Tensor y = product(x, slices.operand(weights.weight).t());
     at::Tensor saved;  // what the backward of the activation needs
     if (activation == Activation::kGelu) {
       bias_activation_(y, value_of_bias(slices, weights.bias), false, {});
@@ -58,7 +59,7 @@ at::Tensor linear(Slices& slices, const at::Tensor& x, const LinearSlices& weigh
                                                   gradients[0].contiguous(), saved);
         slices.add_product(weights.weight, dy, input);
         if (!needs_input) return {at::Tensor(), at::Tensor()};
-        return {at::mm(dy, slices.operand(weights.weight)), at::Tensor()};
+        return {product(dy, slices.operand(weights.weight)), at::Tensor()};
       };
     }
     return {y};
@@ -69,7 +70,7 @@ Tensors project(Slices& slices, const at::Tensor& x, const std::vector<LinearSli
   return record({x, slices.anchor()}, [&](Backward* backward) -> Tensors {
     Tensors outputs;
     for (const LinearSlices& w : weights) {
-      outputs.push_back(at::mm(x, slices.operand(w.weight).t()));
+      outputs.push_back(product(x, slices.operand(w.weight).t()));
       bias_activation_(outputs.back(), value_of_bias(slices, w.bias), false, {});
     }
     if (backward) {
@@ -89,9 +90,9 @@ Tensors project(Slices& slices, const at::Tensor& x, const std::vector<LinearSli
           if (!needs_input) continue;
           const at::Tensor w = slices.operand(weights[i].weight);
           if (dx.defined()) {
-            dx.addmm_(dy, w);
+            add_product(dx, dy, w);
           } else {
-            dx = at::mm(dy, w);
+            dx = product(dy, w);
           }
         }
         return {dx, at::Tensor()};
@@ -259,7 +260,7 @@ at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
   return record({q, k, v}, [&](Backward* backward) -> Tensors {
     HAT_DCHECK(q.stride(-1) == 1 && k.stride(-1) == 1 && k.strides() == v.strides());
     const kernels::AttentionShape s = kernel_shape(q, k, shape, mask, causal, drop);
-    const at::Tensor out = at::empty({shape.batch * shape.queries, q.size(-1)}, q.options());
+    const at::Tensor out = empty_rows(shape.batch * shape.queries, q.size(-1), q.options());
     const at::Tensor log_sums =
         backward ? at::empty({shape.batch * shape.heads, shape.queries}, at::kFloat) : at::Tensor();
     with_type(q.scalar_type(), [&](auto* type) {
@@ -275,9 +276,10 @@ at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
                    batch = shape.batch](const Tensors& gradients) -> Tensors {
         if (!gradients[0].defined()) return Tensors(3);
         const at::Tensor dout = gradients[0].contiguous();
-        const at::Tensor dq = at::empty(q.sizes(), q.options());
-        const at::Tensor dk = at::empty(k.sizes(), k.options());
-        const at::Tensor dv = at::empty(v.sizes(), v.options());
+        HAT_DCHECK(q.dim() == 2 && k.dim() == 2);
+        const at::Tensor dq = empty_rows(q.size(0), q.size(1), q.options());
+        const at::Tensor dk = empty_rows(k.size(0), k.size(1), k.options());
+        const at::Tensor dv = empty_rows(v.size(0), v.size(1), v.options());
         with_type(q.scalar_type(), [&](auto* type) {
           using T = std::remove_pointer_t<decltype(type)>;
           for_heads(batch, s, [&](float* scratch, int64_t first, int64_t last) {

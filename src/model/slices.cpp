@@ -5,6 +5,7 @@
 #include "hat/base/error.h"
 #include "hat/model/rounding.h"
 #include "model/parallel.h"
+#include "model/product.h"
 
 namespace hat::model {
 
@@ -101,17 +102,19 @@ void Slices::add_product(const Slice& slice, const at::Tensor& dy, const at::Ten
     gradient.addmm_(dy.t(), x);
     return;
   }
-  const at::Tensor product = at::mm(dy.t(), x);
-  if (!gradient.is_cpu()) {
-    gradient.add_(product);
-    return;
-  }
-  const auto* from = data<kernels::Bf16>(product);
-  float* to = gradient.data_ptr<float>();
-  const int64_t stride = gradient.stride(0);
-  const auto& table = kernels::table<kernels::Bf16>(kernels::best_isa());
-  for_rows(slice.rows, slice.cols,
-           [&](kernels::Rows rows) { table.accumulate(from, to, stride, rows); });
+  for_row_parts(dy, x, [&](const at::Tensor& some_dy, const at::Tensor& some_x) {
+    const at::Tensor sum = at::mm(some_dy.t(), some_x);
+    if (!gradient.is_cpu()) {
+      gradient.add_(sum);
+      return;
+    }
+    const auto* from = data<kernels::Bf16>(sum);
+    float* to = gradient.data_ptr<float>();
+    const int64_t stride = gradient.stride(0);
+    const auto& table = kernels::table<kernels::Bf16>(kernels::best_isa());
+    for_rows(slice.rows, slice.cols,
+             [&](kernels::Rows rows) { table.accumulate(from, to, stride, rows); });
+  });
 }
 
 }  // namespace hat::model

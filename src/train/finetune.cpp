@@ -117,6 +117,7 @@ FinetuneResult finetune(const config::Workspace& workspace, const FinetuneOption
                      .label = "finetune",
                      .watched = {{"model", architecture}},
                      .teacher = teacher,
+                     .inherited = !config.finetune.from_scratch,
                      .largest = {},
                      .whole_tensors = false,
                      .identity = {{"space", super.space.id()},

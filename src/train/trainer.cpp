@@ -4,9 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
+#include <map>
 #include <numeric>
 
+#include "candidates.h"
 #include "first_phase.h"
 #include "hat/base/clock.h"
 #include "hat/base/error.h"
@@ -16,7 +17,6 @@
 #include "hat/base/strings.h"
 #include "hat/config/workspace.h"
 #include "hat/data/batch.h"
-#include "hat/tensor/safetensors.h"
 #include "hat/train/adam.h"
 #include "hat/train/checkpoint.h"
 #include "hat/train/schedule.h"
@@ -47,6 +47,10 @@ data::BatchOptions batch_options(const TrainerSetup& setup) {
           .shuffle = true};
 }
 
+double mean(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
 class Run {
  public:
   explicit Run(const TrainerSetup& setup);
@@ -55,6 +59,7 @@ class Run {
  private:
   void begin();
   void begin_new();
+  void keep_inherited();
   void use_precision();
   void decide_schedule();
   void forecast();
@@ -67,9 +72,6 @@ class Run {
   double validate(std::vector<double>* losses, const std::string& candidate = "");
   void validate_and_keep();
   void add_to_average();
-  void add_to_moving_average();
-  void save_best();
-  bool load_best(at::Tensor& values) const;
   void save_checkpoint();
   void save_checkpoint_if_due();
   TrainResult choose_final();
@@ -79,8 +81,6 @@ class Run {
   }
   bool time_is_limited() const { return state_.limit_minutes > 0; }
   bool finished() const { return state_.update >= state_.total_updates || stopped_early_; }
-  std::vector<float> values() const;
-  void set_values(const std::vector<float>& values);
 
   const TrainerSetup& setup_;
   model::ParameterStore& store_;
@@ -92,7 +92,7 @@ class Run {
   TrainState state_;
   TimePlan time_plan_;
   RunSize size_;
-  Averages averages_;
+  Candidates candidates_;
   FirstPhase first_phase_;
   std::unique_ptr<config::MetricsLog> metrics_;
   std::unique_ptr<Progress> progress_;
@@ -122,6 +122,7 @@ Run::Run(const TrainerSetup& setup)
                 .whole_tensors = setup.whole_tensors,
                 .teacher = setup.teacher}),
       time_plan_(0),
+      candidates_(setup),
       first_phase_(setup) {
   for (size_t i = 0; i < setup.train.size(); ++i) {
     size_.target_tokens_per_epoch += setup.train.target_length(i);
@@ -136,7 +137,7 @@ void Run::begin() {
   ensure_directory(setup_.directory);
   if (setup_.restart) checkpoints_.clear();
   const fs::path metrics = setup_.directory / "metrics.jsonl";
-  if (auto state = checkpoints_.load(settings_, store_, adam_, averages_)) {
+  if (auto state = checkpoints_.load(settings_, store_, adam_, candidates_.averages())) {
     state_ = *state;
     batches_.seek(data::BatchCursor::parse(state_.cursor));
     use_precision();
@@ -175,7 +176,16 @@ void Run::begin_new() {
                         fixed(100 * batches_.plan().padding_share(), 1), " % padding; strategy ",
                         setup_.strategy.name(), ", ", state_.precision, ", peak learning rate ",
                         state_.learning_rate));
+  if (setup_.inherited) keep_inherited();
   save_checkpoint();  // a full disk shows now, not after an hour
+}
+
+void Run::keep_inherited() {
+  std::vector<double> losses;
+  state_.best_loss = validate(&losses);
+  state_.best_update = 0;
+  candidates_.save_best(0);
+  log_info("train", str("before training: validation loss ", fixed(*state_.best_loss, 3)));
 }
 
 void Run::use_precision() {
@@ -215,8 +225,8 @@ void Run::end_first_phase() {
     return std::span(t.data_ptr<float>(), static_cast<size_t>(t.numel()));
   };
   const std::span<float> buffers[] = {flat(store_.values()), adam_.first_moments(),
-                                      adam_.second_moments(), averages_.validated,
-                                      averages_.moving};
+                                      adam_.second_moments(), candidates_.averages().validated,
+                                      candidates_.averages().moving};
   first_phase_.reorder(buffers, stepper_.split());
   state_.reordered = true;
 }
@@ -237,7 +247,7 @@ UpdateStats Run::one_update() {
   state_.split = stepper_.split();
   ++state_.update;
   state_.target_tokens += stats.tokens;
-  if (setup_.config.ema > 0) add_to_moving_average();
+  if (setup_.config.ema > 0) candidates_.add_to_moving(state_.update);
   time_plan_.add_update((wall_ms() - begin) / first_phase_.cost(first_phase));
   time_plan_.set_cost_ahead(first_phase_.cost_ahead(state_.update, state_.total_updates));
   return stats;
@@ -320,7 +330,6 @@ double Run::validate(std::vector<double>* losses, const std::string& candidate) 
   row["kind"] = candidate.empty() ? "valid" : "final";
   row["update"] = state_.update;
   if (!candidate.empty()) row["weights"] = candidate;
-  double total = 0;
   losses->clear();
   for (const Watched& watched : setup_.watched) {
     setup_.network.set_architecture(watched.architecture);
@@ -330,58 +339,25 @@ double Run::validate(std::vector<double>* losses, const std::string& candidate) 
     const double nll = sums.nll / static_cast<double>(sums.tokens);
     row[watched.name] = {{"loss", loss}, {"nll", nll}, {"perplexity", std::exp(nll)}};
     losses->push_back(loss);
-    total += loss;
   }
-  const double mean = total / static_cast<double>(setup_.watched.size());
-  row["mean_loss"] = mean;
+  const double loss = mean(*losses);
+  row["mean_loss"] = loss;
   row["minutes"] = elapsed_ms() / 60'000;
   if (metrics_) metrics_->write(row);
   time_plan_.set_validation_ms(wall_ms() - begin);
-  return mean;
-}
-
-std::vector<float> Run::values() const {
-  const at::Tensor host = store_.values().cpu();
-  const float* data = host.data_ptr<float>();
-  return {data, data + host.numel()};
-}
-
-void Run::set_values(const std::vector<float>& values) {
-  store_.values().copy_(at::from_blob(const_cast<float*>(values.data()),
-                                      {static_cast<int64_t>(values.size())}, at::kFloat));
-  store_.values_changed();
+  return loss;
 }
 
 void Run::add_to_average() {
   const int64_t span =
       validation_interval() * static_cast<int64_t>(setup_.config.average_checkpoints);
   if (state_.update <= state_.total_updates - span) return;
-  const std::vector<float> now = values();
-  if (averages_.validated.empty()) averages_.validated.assign(now.size(), 0.0f);
-  ++state_.averaged;
-  move_towards(averages_.validated, now, 1.0 / state_.averaged);
-}
-
-// A plain mean at first, so that the random weights of the beginning do not linger.
-void Run::add_to_moving_average() {
-  const std::span<const float> now(store_.values().data_ptr<float>(),
-                                   static_cast<size_t>(store_.values().numel()));
-  if (averages_.moving.empty()) averages_.moving.assign(now.size(), 0.0f);
-  const double plain = 1.0 / static_cast<double>(state_.update);
-  move_towards(averages_.moving, now, std::max(1 - setup_.config.ema, plain));
-}
-
-void Run::save_best() {
-  const std::vector<float> now = values();
-  const tensor::TensorSource source{
-      "parameters", tensor::DType::kF32, {static_cast<int64_t>(now.size())}, now.data()};
-  tensor::write_safetensors(setup_.directory / "checkpoint" / "best.safetensors", {&source, 1},
-                            {{"update", str(state_.update)}});
+  candidates_.add_validated(state_.averaged++);
 }
 
 void Run::validate_and_keep() {
   std::vector<double> losses;
-  const double mean = validate(&losses);
+  const double loss = validate(&losses);
   std::string text;
   for (size_t i = 0; i < losses.size(); ++i) {
     text += str(i == 0 ? "" : ", ", setup_.watched[i].name, " ", fixed(losses[i], 3));
@@ -390,12 +366,12 @@ void Run::validate_and_keep() {
   add_to_average();
   if (in_first_phase()) {
     // Networks other than the largest know nothing yet: nothing to compare.
-  } else if (std::isfinite(mean) && (!state_.best_loss || mean < *state_.best_loss)) {
-    state_.best_loss = mean;
+  } else if (std::isfinite(loss) && (!state_.best_loss || loss < *state_.best_loss)) {
+    state_.best_loss = loss;
     state_.best_update = state_.update;
     state_.bad_validations = 0;
     // The last weights are there anyway, and a run that improves to its end never needs a copy.
-    if (state_.update < state_.total_updates) save_best();
+    if (state_.update < state_.total_updates) candidates_.save_best(state_.update);
   } else if (setup_.config.patience > 0 && ++state_.bad_validations >= setup_.config.patience) {
     stopped_early_ = true;
     log_info("train",
@@ -409,7 +385,7 @@ void Run::save_checkpoint() {
   state_.cursor = batches_.cursor().to_string();
   TrainState saved = state_;
   saved.elapsed_ms = elapsed_ms();
-  checkpoints_.save(saved, settings_, store_, adam_, averages_);
+  checkpoints_.save(saved, settings_, store_, adam_, candidates_.averages());
   last_checkpoint_ms_ = wall_ms();
 }
 
@@ -450,16 +426,6 @@ TrainResult Run::execute() {
   return choose_final();
 }
 
-bool Run::load_best(at::Tensor& values) const {
-  const fs::path path = setup_.directory / "checkpoint" / "best.safetensors";
-  if (!fs::exists(path)) return false;
-  const tensor::SafetensorsFile file(path);
-  const tensor::TensorView& view = file.at("parameters");
-  if (view.size() != values.numel()) return false;
-  tensor::copy_floats(view, values.data_ptr<float>());
-  return true;
-}
-
 // Last, averaged and best weights are compared on the same validation sentences.
 TrainResult Run::choose_final() {
   TrainResult result;
@@ -467,30 +433,11 @@ TrainResult Run::choose_final() {
   result.minutes = elapsed_ms() / 60'000;
   result.target_tokens = state_.target_tokens;
   result.stopped_early = state_.update < state_.total_updates;
-  result.kept = "last";
-  result.valid_loss = validate(&result.losses, result.kept);
-  std::vector<float> kept = values();
-
-  const auto consider = [&](const std::vector<float>& candidate, const std::string& name) {
-    set_values(candidate);
-    std::vector<double> losses;
-    const double mean = validate(&losses, name);
-    if (!(mean < result.valid_loss)) return;
-    result.valid_loss = mean;
-    result.losses = losses;
-    result.kept = name;
-    kept = candidate;
-  };
-  if (state_.averaged > 1) consider(averages_.validated, str("average of ", state_.averaged));
-  if (!averages_.moving.empty()) consider(averages_.moving, "moving average");
-  if (state_.best_update < state_.update) {
-    at::Tensor best = at::empty({static_cast<int64_t>(kept.size())}, at::kFloat);
-    if (load_best(best)) {
-      const float* data = best.data_ptr<float>();
-      consider({data, data + best.numel()}, str("best (update ", state_.best_update, ")"));
-    }
-  }
-  set_values(kept);
+  std::map<std::string, std::vector<double>> losses;
+  result.kept = candidates_.choose(
+      state_, [&](const std::string& name) { return validate(&losses[name], name); });
+  result.losses = losses[result.kept];
+  result.valid_loss = mean(result.losses);
   return result;
 }
 

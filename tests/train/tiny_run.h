@@ -136,6 +136,7 @@ inline void train_until(const TrainerSetup& setup, int64_t updates) {
                         .label = setup.label,
                         .watched = setup.watched,
                         .teacher = setup.teacher,
+                        .inherited = setup.inherited,
                         .largest = setup.largest,
                         .whole_tensors = setup.whole_tensors,
                         .identity = setup.identity,

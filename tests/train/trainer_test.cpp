@@ -191,6 +191,38 @@ TEST(Trainer, EarlyStopKeepsTheBest) {
   EXPECT_LT(result.updates, 2000);
 }
 
+TEST(Trainer, InheritedWeightsAreACandidate) {
+  ScratchFolder first, spoiled, stopped;
+  TinyRun trained(first.path());
+  trained.setup.config.max_updates = 60;
+  const double inherited = train(trained.setup).valid_loss;
+  const std::vector<float> weights = trained.weights();
+
+  std::vector<std::vector<float>> ends;
+  for (const ScratchFolder* where : {&spoiled, &stopped}) {
+    const auto inherit = [&](TinyRun& run) {
+      std::copy(weights.begin(), weights.end(),
+                run.network.parameters().values().data_ptr<float>());
+      run.network.parameters().values_changed();
+      run.setup.inherited = true;
+      run.setup.config.learning_rate = 0.9;  // makes them worse
+    };
+    if (where == &stopped) {
+      TinyRun part(where->path());
+      inherit(part);
+      testing::train_until(part.setup, 11);
+    }
+    TinyRun run(where->path());
+    inherit(run);
+    const TrainResult result = train(run.setup);
+    EXPECT_EQ(result.kept, "inherited");
+    EXPECT_NEAR(result.valid_loss, inherited, 1e-6);
+    ends.push_back(run.weights());
+  }
+  EXPECT_EQ(ends[0], weights);
+  EXPECT_EQ(ends[1], weights);
+}
+
 TEST(Stepper, SplitBatchesGiveTheSameUpdate) {
   ScratchFolder folder;
   std::vector<std::vector<float>> results;

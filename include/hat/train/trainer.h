@@ -43,6 +43,8 @@ struct TrainerSetup {
   std::string label;
   std::vector<Watched> watched;
   ExternalTeacher teacher;
+  /// The network is trained already: what it comes with may be what it ends with.
+  bool inherited = false;
   /// What trains alone at first, by config.largest_first; empty: nothing does.
   arch::Architecture largest;
   /// The original's rule on one device: a touched tensor moves as a whole (see Adam).
@@ -59,16 +61,17 @@ struct TrainResult {
   double minutes = 0;
   int64_t target_tokens = 0;
   double valid_loss = 0;       ///< mean over the watched architectures, of the weights kept
-  std::string kept;            ///< "last", "average of 5" or "best (update 1200)"
+  std::string kept;            ///< "last", "average of 5", "best (update 1200)" or "inherited"
   std::vector<double> losses;  ///< one a watched architecture, of the weights kept
   bool stopped_early = false;
 };
 
 /// Trains `setup.network` to the end of its schedule, going on from the directory's checkpoint when
 /// there is one; afterwards the network holds the best of: the last weights, the average of the
-/// last validated ones, the best validated ones. All random numbers are functions of seed and
-/// update, so a run that was killed anywhere and resumed ends in the same bytes as one that was not
-/// (a run with max_minutes depends on the clock before its schedule is decided).
+/// last validated ones, the best validated ones, those that it came with if inherited. All random
+/// numbers are functions of seed and update, so a run that was killed anywhere and resumed ends in
+/// the same bytes as one that was not (a run with max_minutes depends on the clock before its
+/// schedule is decided).
 /// Throws kInterrupted, after saving, when a stop was asked for; kData when the loss is no longer
 /// finite.
 TrainResult train(const TrainerSetup& setup);
