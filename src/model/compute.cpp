@@ -12,6 +12,7 @@
 #include "hat/base/log.h"
 #include "hat/base/memory.h"
 #include "hat/base/strings.h"
+#include "model/tensor_memory.h"
 
 namespace hat::model {
 
@@ -59,9 +60,10 @@ void limit_memory() {
 void configure_process(int threads) {
   const int wanted = threads > 0 ? threads : cpu_info().logical_cores;
   at::set_num_threads(wanted);
+  install_tensor_memory();
 #if defined(__GLIBC__)
-  // Activations are tens of megabytes each: by default every one of them is mapped, zeroed page by
-  // page and unmapped again at each step.
+  // What else is large, as oneDNN's copies of operands, is by default mapped, zeroed page by page
+  // and unmapped again at each step.
   mallopt(M_MMAP_MAX, 0);
   mallopt(M_TRIM_THRESHOLD, -1);  // never
   mallopt(M_TOP_PAD, 64 << 20);
@@ -71,5 +73,7 @@ void configure_process(int threads) {
   setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "8192", /*overwrite=*/0);
   limit_memory();
 }
+
+void release_idle_memory() { release_idle_tensor_memory(); }
 
 }  // namespace hat::model

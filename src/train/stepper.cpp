@@ -69,6 +69,7 @@ UpdateStats Stepper::run(int64_t update, const std::vector<Path>& paths,
               "Use a smaller space, shorter sentences (prepare.max_tokens_per_sentence), or a "
               "machine with more memory.");
     split_ *= 2;
+    model::release_idle_memory();
     log_warning("train", str("out of memory: batches are cut into ", split_,
                              " parts from now on (same updates, less speed); a smaller "
                              "train.batch_tokens avoids it"));

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 
 namespace hat::model {
@@ -26,11 +25,15 @@ WeightRounding parse_rounding(const std::string& name);
 Compute resolve_compute(const std::string& setting, bool cuda = false);
 
 /// Settings of the process that training depends on: number of threads of LibTorch (0: all cores
-/// this process may use); large blocks of memory kept instead of returned to the system after every
-/// step; room in oneDNN's cache for the many shapes of batches; and a limit to the memory of the
-/// process (RLIMIT_DATA) at what the machine, or the container, has free: an allocation beyond it
-/// then fails, which training answers with smaller parts, where the system would kill the process.
+/// this process may use); large blocks of memory kept, in few sizes, instead of returned to the
+/// system after every step; room in oneDNN's cache for the many shapes of batches; and a limit to
+/// the memory of the process (RLIMIT_DATA) at what the machine, or the container, has free: an
+/// allocation beyond it then fails, which training answers with smaller parts, where the system
+/// would kill the process.
 void configure_process(int threads);
+
+/// Returns memory that configure_process() keeps for the next tensors and none uses now.
+void release_idle_memory();
 
 /// Rates as fairseq names them; the network scales them by its width (hat-spec section 2).
 struct DropoutRates {
