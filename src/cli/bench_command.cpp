@@ -26,6 +26,7 @@ struct Options {
   edge::BenchOptions bench;
   bool train = false;
   TrainBenchFlags training;
+  ScoreBenchFlags scores;
 };
 
 /// int8 against fp32 over sampled architectures of a space.
@@ -83,9 +84,12 @@ void run(Options o) {
     run_training(o);
     return;
   }
-  if (!o.training.space.empty()) {
-    o.training.json = o.json;
-    run_score_bench(o.training);
+  if (!o.scores.space.empty()) {
+    o.scores.vocabulary = o.training.vocabulary;
+    o.scores.precision = o.training.precision;
+    o.scores.threads = o.training.threads;
+    o.scores.json = o.json;
+    run_score_bench(o.scores);
     return;
   }
   const int subjects = !o.model.empty() + !o.arch.empty() + !o.space.empty() + o.products;
@@ -155,7 +159,7 @@ void declare(CLI::App& app, const std::shared_ptr<Options>& o) {
   TrainBenchFlags& training = o->training;
   app.add_flag("--train", o->train,
                "Time training instead: hat's trainer, a plain LibTorch loop, the bare products");
-  app.add_option("--scores", training.space,
+  app.add_option("--scores", o->scores.space,
                  "Time the scoring of a search instead, against a whole validation pass a network")
       ->type_name("SPACE");
   app.add_option("--layers", training.layers, "With --train: layers of each stack [6]")

@@ -38,7 +38,7 @@ void forward_to_torch() {
 
 void run_agent(const AgentOptions&) { forward_to_torch(); }
 void run_export(const ExportOptions&) { forward_to_torch(); }
-void run_score_bench(const TrainBenchFlags&) { forward_to_torch(); }
+void run_score_bench(const ScoreBenchFlags&) { forward_to_torch(); }
 void run_train_bench(const TrainBenchFlags&) { forward_to_torch(); }
 void run_finetune(const FinetuneCommandOptions&) { forward_to_torch(); }
 void run_rank_check(const RankCheckCommandOptions&) { forward_to_torch(); }

@@ -8,6 +8,7 @@ struct AgentOptions;
 struct ExportOptions;
 struct FinetuneCommandOptions;
 struct RankCheckCommandOptions;
+struct ScoreBenchFlags;
 struct ScoreWorkerOptions;
 struct TrainBenchFlags;
 struct TrainSuperOptions;
@@ -17,7 +18,7 @@ void run_export(const ExportOptions& options);
 void run_finetune(const FinetuneCommandOptions& options);
 void run_rank_check(const RankCheckCommandOptions& options);
 void run_score_worker(const ScoreWorkerOptions& options);
-void run_score_bench(const TrainBenchFlags& options);
+void run_score_bench(const ScoreBenchFlags& options);
 void run_train_bench(const TrainBenchFlags& options);
 void run_train_super(const TrainSuperOptions& options);
 

@@ -40,7 +40,15 @@ struct TrainBenchFlags {
   std::string precision = "auto";
   double seconds = 60;
   int threads = 0;
-  std::string space;  ///< scoring is timed on, not training, when it is named
+  bool json = false;
+};
+
+/// hat bench --scores.
+struct ScoreBenchFlags {
+  std::string space;
+  int vocabulary = 10000;
+  std::string precision = "auto";
+  int threads = 0;
   bool json = false;
 };
 

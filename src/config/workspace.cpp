@@ -20,11 +20,10 @@ void check_name(const std::string& name, const std::string& what) {
 }
 
 /// What hat finetune does as hat train-super did, unless finetune.train says otherwise. Length,
-/// rate, strategy and what follows from them are its own.
+/// rate, dropout, strategy and what follows from them are its own.
 constexpr const char* kFollowsTrain[] = {
-    "batch_tokens",       "accumulate",      "schedule",  "adam_beta1",     "adam_beta2",
-    "adam_epsilon",       "weight_decay",    "clip_norm", "dropout",        "attention_dropout",
-    "activation_dropout", "label_smoothing", "precision", "valid_sentences"};
+    "batch_tokens", "accumulate", "schedule",        "adam_beta1", "adam_beta2",     "adam_epsilon",
+    "weight_decay", "clip_norm",  "label_smoothing", "precision",  "valid_sentences"};
 
 void let_finetune_follow_train(const Schema& schema, Provenance* provenance) {
   for (const char* key : kFollowsTrain) {

@@ -101,8 +101,9 @@ void FinetuneConfig::describe(Schema& s) {
           "costs less")
       .one_of({"none", "int8", "int4"});
   s.section("train", train,
-            "How hat finetune trains. What is not set here, and is no matter of length, rate or "
-            "strategy, is as in train");
+            "How hat finetune trains. What is not set here, and is no matter of length, rate, "
+            "dropout or strategy, is as in train. Dropout that is not set here is 0 for inherited "
+            "weights and as in train with from_scratch");
 }
 
 void LatencyConfig::describe(Schema& s) {

@@ -1,5 +1,7 @@
 #include "hat/edge/model.h"
 
+#include <new>
+
 #include "edge/kernels/huge_pages.h"
 #include "edge/network.h"
 #include "hat/base/error.h"
@@ -41,9 +43,13 @@ std::shared_ptr<const Model> Model::load(const fs::path& path) {
   const auto available = available_memory();
   const bool fits = available && static_cast<int64_t>(2 * size) <= *available;
   if (!has_huge_pages(size) || !fits) return mapped;
-  mapped.reset();
-  return from_bytes(aligned_bytes(size, [&](std::span<std::byte> out) { read_into(path, out); }),
-                    path.string());
+  mapped.reset();  // its pages would count beside the copy
+  try {
+    return from_bytes(aligned_bytes(size, [&](std::span<std::byte> out) { read_into(path, out); }),
+                      path.string());
+  } catch (const std::bad_alloc&) {
+    return open(path);  // less than the system said, or a limit that it does not tell
+  }
 }
 
 std::shared_ptr<const Model> Model::from_bytes(ModelBytes bytes, const std::string& name) {

@@ -74,6 +74,12 @@ void configure_process(int threads) {
   limit_memory();
 }
 
-void release_idle_memory() { release_idle_tensor_memory(); }
+bool release_idle_memory() {
+  bool any = release_idle_tensor_memory() > 0;
+#if defined(__GLIBC__)
+  any = malloc_trim(0) != 0 || any;
+#endif
+  return any;
+}
 
 }  // namespace hat::model

@@ -8,7 +8,10 @@
 namespace hat::model {
 namespace {
 
-bool rounds(const at::Tensor& x) { return x.is_cpu() && x.scalar_type() == at::kBFloat16; }
+bool rounds(const at::TensorOptions& options) {
+  return options.device().is_cpu() && options.dtype() == at::kBFloat16;
+}
+bool rounds(const at::Tensor& x) { return rounds(x.options()); }
 
 /// Rows come in multiples of this.
 int64_t granule(int64_t rows) {
@@ -38,10 +41,10 @@ int64_t rounded_rows(int64_t rows) {
 }
 
 at::Tensor empty_rows(int64_t rows, int64_t cols, const at::TensorOptions& options) {
-  const at::Tensor out = at::empty({rows, cols}, options.requires_grad(false));
-  if (!rounds(out)) return out;
+  const at::TensorOptions plain = options.requires_grad(false);
+  if (!rounds(plain)) return at::empty({rows, cols}, plain);
   // Not a view of the larger tensor, which autograd would have to follow.
-  return at::empty({rounded_rows(rows), cols}, out.options()).resize_({rows, cols});
+  return at::empty({rounded_rows(rows), cols}, plain).resize_({rows, cols});
 }
 
 at::Tensor with_room(const at::Tensor& x) {

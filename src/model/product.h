@@ -19,8 +19,8 @@ int64_t rounded_rows(int64_t rows);
 /// [rows, cols], not initialised; in bf16 on the CPU with memory for rounded_rows(rows).
 at::Tensor empty_rows(int64_t rows, int64_t cols, const at::TensorOptions& options);
 
-/// A copy of x [rows, cols] with room as above, in which the added rows are zero; x itself where
-/// none is needed.
+/// In bf16 on the CPU always a copy of x [rows, cols], with room as above, in which the added rows
+/// are zero; x itself otherwise.
 at::Tensor with_room(const at::Tensor& x);
 
 /// x [rows, k] times w [k, n], with room. What lies behind x's rows does not matter.

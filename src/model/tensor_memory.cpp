@@ -7,7 +7,8 @@
 
 #include <algorithm>
 #include <bit>
-#include <deque>
+#include <iterator>
+#include <list>
 #include <map>
 #include <mutex>
 #include <new>
@@ -25,6 +26,9 @@ struct Block {
   void* data = nullptr;
   uint64_t freed = 0;  // when
 };
+/// Blocks pass from list to list without allocating: tensors are freed when memory has run out,
+/// too.
+using Blocks = std::list<Block>;
 
 /// Pages of the system's; null when it has none left.
 void* map_pages(size_t bytes) {
@@ -54,87 +58,98 @@ class TensorMemory final : public c10::Allocator {
   void copy_data(void* target, const void* source, size_t bytes) const override {
     default_copy_data(target, source, bytes);
   }
-  void release_idle() {
+  size_t release_idle() {
     const std::lock_guard lock(mutex_);
-    while (idle_ > 0) drop_oldest();
+    const size_t bytes = idle_bytes_;
+    while (idle_bytes_ > 0) drop_oldest();
+    return bytes;
   }
   TensorMemoryUse use() {
     const std::lock_guard lock(mutex_);
-    return {live_, idle_};
+    return {live_bytes_, idle_bytes_};
   }
 
  private:
+  struct Live {
+    Blocks::iterator block;
+    std::map<size_t, Blocks>::iterator size;
+  };
+
   static void give_back(void* data);
-  /// Whether data was a block of ours, which now waits.
-  bool keep(void* data);
+  /// Whether data was a block of ours, which is idle now.
+  bool keep(void* data) noexcept;
 
   void* take(size_t bytes) {
     const std::lock_guard lock(mutex_);
-    std::deque<Block>& waiting = free_[bytes];
-    void* data = nullptr;
-    if (!waiting.empty()) {
-      data = waiting.back().data;  // the last one used: its pages are in the caches
-      waiting.pop_back();
-      idle_ -= bytes;
-    } else {
-      data = make(bytes);
-    }
-    used_[data] = bytes;
-    live_ += bytes;
-    most_live_ = std::max(most_live_, live_);
-    return data;
+    const auto size = idle_.try_emplace(bytes).first;
+    if (size->second.empty()) add_idle(bytes, size->second);
+    // The last one that was freed: its pages are in the caches.
+    const auto block = std::prev(size->second.end());
+    live_.emplace(block->data, Live{block, size});
+    live_blocks_.splice(live_blocks_.end(), size->second, block);
+    idle_bytes_ -= bytes;
+    live_bytes_ += bytes;
+    most_live_ = std::max(most_live_, live_bytes_);
+    return block->data;
   }
 
-  void* make(size_t bytes) {
-    const double most = kMostHeld * static_cast<double>(std::max(most_live_, live_ + bytes));
-    while (idle_ > 0 && static_cast<double>(live_ + idle_ + bytes) > most) drop_oldest();
-    void* data = map_pages(bytes);
-    while (data == nullptr && idle_ > 0) {
+  void add_idle(size_t bytes, Blocks& blocks) {
+    const double most = kMostHeld * static_cast<double>(std::max(most_live_, live_bytes_ + bytes));
+    while (idle_bytes_ > 0 && static_cast<double>(live_bytes_ + idle_bytes_ + bytes) > most)
       drop_oldest();
-      data = map_pages(bytes);
+    Block& block = blocks.emplace_back();
+    block.data = map_pages(bytes);
+    while (block.data == nullptr && idle_bytes_ > 0) {
+      drop_oldest();
+      block.data = map_pages(bytes);
     }
-    if (data == nullptr) throw std::bad_alloc();
-    return data;
+    if (block.data == nullptr) {
+      blocks.pop_back();
+      throw std::bad_alloc();
+    }
+    idle_bytes_ += bytes;
   }
 
   void drop_oldest() {
-    auto oldest = free_.end();
-    for (auto it = free_.begin(); it != free_.end(); ++it) {
-      if (it->second.empty()) continue;
-      if (oldest == free_.end() || it->second.front().freed < oldest->second.front().freed)
-        oldest = it;
+    auto oldest = idle_.end();
+    for (auto size = idle_.begin(); size != idle_.end(); ++size) {
+      if (size->second.empty() || size->second.front().data == nullptr) continue;
+      if (oldest == idle_.end() || size->second.front().freed < oldest->second.front().freed)
+        oldest = size;
     }
     ::munmap(oldest->second.front().data, oldest->first);
-    idle_ -= oldest->first;
+    idle_bytes_ -= oldest->first;
     oldest->second.pop_front();
   }
 
   std::mutex mutex_;
-  std::map<size_t, std::deque<Block>> free_;  // by bytes, the oldest first
-  std::unordered_map<void*, size_t> used_;    // bytes
-  size_t live_ = 0;
-  size_t idle_ = 0;
+  std::map<size_t, Blocks> idle_;  // by bytes, the longest idle first
+  Blocks live_blocks_;
+  std::unordered_map<void*, Live> live_;
+  size_t live_bytes_ = 0;
+  size_t idle_bytes_ = 0;
   size_t most_live_ = 0;
   uint64_t time_ = 0;
 };
 
-/// Never destroyed: tensors of other static objects may outlive it.
+// Never destroyed: tensors of other static objects may outlive it.
 TensorMemory& tensor_memory() {
   static auto* memory = new TensorMemory;
   return *memory;
 }
 
-bool TensorMemory::keep(void* data) {
+bool TensorMemory::keep(void* data) noexcept {
   // Blocks begin with a page; most of malloc's memory does not, and needs no lock.
   if (reinterpret_cast<uintptr_t>(data) % kLeastPage != 0) return false;
   const std::lock_guard lock(mutex_);
-  const auto block = used_.find(data);
-  if (block == used_.end()) return false;
-  const size_t bytes = block->second;
-  used_.erase(block);
-  live_ -= bytes;
-  idle_ += bytes;
-  free_[bytes].push_back({data, ++time_});
+  const auto found = live_.find(data);
+  if (found == live_.end()) return false;
+  const auto [block, size] = found->second;
+  block->freed = ++time_;
+  size->second.splice(size->second.end(), live_blocks_, block);
+  live_.erase(found);
+  live_bytes_ -= size->first;
+  idle_bytes_ += size->first;
   return true;
 }
 
@@ -152,7 +167,7 @@ size_t tensor_block_bytes(size_t bytes) {
 
 void install_tensor_memory() { c10::SetCPUAllocator(&tensor_memory()); }
 
-void release_idle_tensor_memory() { tensor_memory().release_idle(); }
+size_t release_idle_tensor_memory() { return tensor_memory().release_idle(); }
 
 TensorMemoryUse tensor_memory_use() { return tensor_memory().use(); }
 

@@ -12,8 +12,8 @@ namespace hat::model {
 /// Every CPU tensor made from now on gets its memory here. May be called again.
 void install_tensor_memory();
 
-/// Returns the blocks that wait to the system.
-void release_idle_tensor_memory();
+/// Returns the blocks that wait to the system; their bytes.
+size_t release_idle_tensor_memory();
 
 struct TensorMemoryUse {
   size_t live = 0;  ///< bytes of blocks in tensors

@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "hat/base/strings.h"
 #include "hat/tensor/safetensors.h"
@@ -70,13 +72,16 @@ std::string Candidates::best_name(const TrainState& state) const {
 
 std::string Candidates::choose(const TrainState& state,
                                const std::function<double(const std::string&)>& validate) {
+  const auto finite = [](double value) {
+    return std::isfinite(value) ? value : std::numeric_limits<double>::infinity();
+  };
   std::string name = "last";
-  double loss = validate(name);
+  double loss = finite(validate(name));
   std::vector<float> kept = values();
   const auto consider = [&](std::vector<float> candidate, const std::string& candidate_name) {
     set_values(candidate);
-    const double candidate_loss = validate(candidate_name);
-    if (!(candidate_loss < loss)) return;
+    const double candidate_loss = finite(validate(candidate_name));
+    if (candidate_loss >= loss) return;
     loss = candidate_loss;
     name = candidate_name;
     kept = std::move(candidate);

@@ -125,6 +125,7 @@ config::OrderedJson TrainState::to_json() const {
   json["target_tokens"] = target_tokens;
   json["next_validation"] = next_validation;
   if (best_loss) json["best_loss"] = *best_loss;
+  if (patience_loss) json["patience_loss"] = *patience_loss;
   json["best_update"] = best_update;
   json["bad_validations"] = bad_validations;
   json["averaged"] = averaged;
@@ -157,6 +158,8 @@ TrainState TrainState::from_json(const config::Json& json, const std::string& or
   state.target_tokens = config::get_int(json, "target_tokens", origin);
   state.next_validation = config::get_int(json, "next_validation", origin);
   if (json.contains("best_loss")) state.best_loss = config::get_double(json, "best_loss", origin);
+  if (json.contains("patience_loss"))
+    state.patience_loss = config::get_double(json, "patience_loss", origin);
   state.best_update = config::get_int(json, "best_update", origin);
   state.bad_validations = static_cast<int>(config::get_int(json, "bad_validations", origin));
   state.averaged = static_cast<int>(config::get_int(json, "averaged", origin));

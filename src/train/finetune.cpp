@@ -24,6 +24,25 @@ arch::Architecture chosen_architecture(const config::Workspace& workspace,
   return arch::load_architecture(search / "architecture.json");
 }
 
+// The other networks of a sandwich train without dropout, and the little time that finetuning takes
+// is not enough to fit the data too well: docs/results.md has what dropout costs there.
+config::Workspace settle_dropout(config::Workspace workspace) {
+  const auto settle = [&](const std::string& key, double from_train) {
+    const std::string path = str("finetune.train.", key);
+    if (workspace.provenance().count(path) != 0) return;
+    if (workspace.config().finetune.from_scratch) {
+      workspace.set(path, config::OrderedJson(from_train).dump(), str("train.", key));
+    } else {
+      workspace.set(path, "0", "inherited weights");
+    }
+  };
+  const config::TrainConfig& train = workspace.config().train;
+  settle("dropout", train.dropout);
+  settle("attention_dropout", train.attention_dropout);
+  settle("activation_dropout", train.activation_dropout);
+  return workspace;
+}
+
 int64_t super_updates(const config::Workspace& workspace) {
   const fs::path path = workspace.super_dir() / "result.json";
   if (!fs::exists(path)) return 0;
@@ -59,7 +78,8 @@ std::string model_name(const config::Workspace& workspace, const arch::Architect
 
 }  // namespace
 
-FinetuneResult finetune(const config::Workspace& workspace, const FinetuneOptions& options) {
+FinetuneResult finetune(const config::Workspace& given, const FinetuneOptions& options) {
+  const config::Workspace workspace = settle_dropout(given);
   const config::WorkspaceConfig& config = workspace.config();
   const arch::Architecture architecture = chosen_architecture(workspace, options);
   const data::TokenDataset train_set = open_pairs(workspace, "train");

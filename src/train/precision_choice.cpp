@@ -39,6 +39,7 @@ double best_step_ms(const TrainerSetup& setup, const TensorBatch& batch) {
   } catch (const std::exception& error) {
     setup.network.parameters().zero_gradients();
     if (!is_out_of_memory(error) || batch.rows() < 2) throw;
+    model::release_idle_memory();
   }
   return 2 * best_step_ms(setup, batch.slice(0, batch.rows() / 2));
 }

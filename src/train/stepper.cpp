@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <utility>
 
 #include "hat/base/clock.h"
 #include "hat/base/error.h"
@@ -55,7 +56,8 @@ UpdateStats Stepper::run(int64_t update, const std::vector<Path>& paths,
 
   model::ParameterStore& store = network_.parameters();
   UpdateStats stats;
-  for (;;) {  // ends: every turn doubles the split, which rows bound
+  bool released = false;
+  for (;;) {  // ends: every turn but one doubles the split, which rows bound
     stats = UpdateStats{};
     try {
       accumulate(update, paths, batches, stats);
@@ -64,12 +66,13 @@ UpdateStats Stepper::run(int64_t update, const std::vector<Path>& paths,
       if (!is_out_of_memory(error)) throw;
     }
     store.zero_gradients();
+    // What waits for the next tensor may have been what was missing.
+    if (!std::exchange(released, true) && model::release_idle_memory()) continue;
     HAT_CHECK(split_ < most_rows, ErrorKind::kUsage,
               "out of memory even for a single sentence of this batch",
               "Use a smaller space, shorter sentences (prepare.max_tokens_per_sentence), or a "
               "machine with more memory.");
     split_ *= 2;
-    model::release_idle_memory();
     log_warning("train", str("out of memory: batches are cut into ", split_,
                              " parts from now on (same updates, less speed); a smaller "
                              "train.batch_tokens avoids it"));

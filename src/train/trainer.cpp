@@ -70,6 +70,7 @@ class Run {
   UpdateStats one_update();
   void record(const UpdateStats& stats, double ms);
   double validate(std::vector<double>* losses, const std::string& candidate = "");
+  void compare(double loss);
   void validate_and_keep();
   void add_to_average();
   void save_checkpoint();
@@ -182,10 +183,12 @@ void Run::begin_new() {
 
 void Run::keep_inherited() {
   std::vector<double> losses;
-  state_.best_loss = validate(&losses);
+  const double loss = validate(&losses);
+  log_info("train", str("before training: validation loss ", fixed(loss, 3)));
+  if (!std::isfinite(loss)) return;
+  state_.best_loss = loss;
   state_.best_update = 0;
   candidates_.save_best(0);
-  log_info("train", str("before training: validation loss ", fixed(*state_.best_loss, 3)));
 }
 
 void Run::use_precision() {
@@ -355,6 +358,28 @@ void Run::add_to_average() {
   candidates_.add_validated(state_.averaged++);
 }
 
+/// Keeps the weights of a validation where they are the best so far.
+void Run::compare(double loss) {
+  const auto better_than = [&](const std::optional<double>& best) {
+    return std::isfinite(loss) && (!best || loss < *best);
+  };
+  if (better_than(state_.best_loss)) {
+    state_.best_loss = loss;
+    state_.best_update = state_.update;
+    // The last weights are there anyway, and a run that improves to its end never needs a copy.
+    if (state_.update < state_.total_updates) candidates_.save_best(state_.update);
+  }
+  // The inherited weights may be out of reach for a while: the rate rises anew.
+  if (better_than(state_.patience_loss)) {
+    state_.patience_loss = loss;
+    state_.bad_validations = 0;
+  } else if (setup_.config.patience > 0 && ++state_.bad_validations >= setup_.config.patience) {
+    stopped_early_ = true;
+    log_info("train",
+             str("no progress for ", state_.bad_validations, " validations: training stops early"));
+  }
+}
+
 void Run::validate_and_keep() {
   std::vector<double> losses;
   const double loss = validate(&losses);
@@ -364,19 +389,8 @@ void Run::validate_and_keep() {
   }
   log_info("train", str("update ", with_commas(state_.update), ": validation loss ", text));
   add_to_average();
-  if (in_first_phase()) {
-    // Networks other than the largest know nothing yet: nothing to compare.
-  } else if (std::isfinite(loss) && (!state_.best_loss || loss < *state_.best_loss)) {
-    state_.best_loss = loss;
-    state_.best_update = state_.update;
-    state_.bad_validations = 0;
-    // The last weights are there anyway, and a run that improves to its end never needs a copy.
-    if (state_.update < state_.total_updates) candidates_.save_best(state_.update);
-  } else if (setup_.config.patience > 0 && ++state_.bad_validations >= setup_.config.patience) {
-    stopped_early_ = true;
-    log_info("train",
-             str("no progress for ", state_.bad_validations, " validations: training stops early"));
-  }
+  // Until then networks other than the largest know nothing: nothing to compare.
+  if (!in_first_phase()) compare(loss);
   refit();
   state_.next_validation = std::min(state_.update + validation_interval(), state_.total_updates);
 }

@@ -26,6 +26,10 @@ class Journey(program.ProgramTest):
     def train_super(self, *more, **options):
         return self.ok("train-super", *TINY, *more, **options)
 
+    def dropout_of_finetune(self, name="*"):
+        (record,) = (self.folder / "models").glob(f"{name}/config.json")
+        return json.loads(record.read_text())["finetune"]["train"]["dropout"]
+
     def test_every_stage_follows_the_one_before(self):
         self.assertIn("hat train-super", self.refused(2, "search", "--latency", "80%"))
         self.assertIn("hat search", self.refused(2, "finetune"))
@@ -38,7 +42,17 @@ class Journey(program.ProgramTest):
         self.assertFalse((self.folder / "searches" / "1" / "result.json").exists())
         effort = ("--set", "search.evaluations=20", "--set", "search.population=8")
         self.ok("search", "--latency", "90%", *effort)
-        self.ok("finetune", "--set", "finetune.train.max_updates=10", "--threads", "1")
+        finetune = ("finetune", "--set", "finetune.train.max_updates=10", "--threads", "1")
+        self.ok(*finetune)
+        self.assertEqual(self.dropout_of_finetune(), 0)
+        for more, dropout in (
+            (("--from-scratch", "--set", "train.dropout=0.3"), 0.3),
+            (("--set", "finetune.train.dropout=0.2"), 0.2),
+        ):
+            self.ok(*finetune, "--name", "other", "--restart", *more)
+            self.assertEqual(self.dropout_of_finetune("other"), dropout)
+        shutil.rmtree(self.folder / "models" / "other")
+        self.ok(*finetune, "--restart")
         report = json.loads(self.ok("evaluate", "--json"))
         self.assertGreater(report["chrf"]["score"], 0)
         self.ok("export", "--precision", "int8")

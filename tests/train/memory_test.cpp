@@ -67,6 +67,7 @@ Outcome one_update(const fs::path& folder, int64_t room) {
 
 // Not a test: the process whose memory is limited.
 TEST(MemoryChild, DISABLED_TrainsWithLittleMemory) {
+  model::configure_process(1);
   testing::ScratchFolder folder;
   const Outcome little = one_update(folder.path(), kRoom);
   EXPECT_GE(little.split, 2);

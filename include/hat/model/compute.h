@@ -32,8 +32,9 @@ Compute resolve_compute(const std::string& setting, bool cuda = false);
 /// would kill the process.
 void configure_process(int threads);
 
-/// Returns memory that configure_process() keeps for the next tensors and none uses now.
-void release_idle_memory();
+/// Returns memory to the system that is kept for the next tensors and that none uses now; whether
+/// there was any.
+bool release_idle_memory();
 
 /// Rates as fairseq names them; the network scales them by its width (hat-spec section 2).
 struct DropoutRates {

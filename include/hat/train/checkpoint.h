@@ -27,10 +27,11 @@ struct TrainState {
   int64_t target_tokens = 0;       ///< trained on so far
   int64_t next_validation = 0;     ///< the update after which the next validation is due
   std::optional<double> best_loss;
-  int64_t best_update = 0;
-  int bad_validations = 0;  ///< since the best one
-  int averaged = 0;         ///< validated states summed up in the average so far
-  bool reordered = false;   ///< the first phase, in which the largest network trains alone, is over
+  int64_t best_update = 0;              ///< 0: the inherited weights
+  std::optional<double> patience_loss;  ///< the best since training began: patience counts from it
+  int bad_validations = 0;              ///< since the best one
+  int averaged = 0;                     ///< validated states summed up in the average so far
+  bool reordered = false;  ///< the first phase, in which the largest network trains alone, is over
   bool finished = false;
 
   config::OrderedJson to_json() const;

@@ -71,7 +71,7 @@ std::vector<arch::Architecture> searched(const arch::SearchSpace& space,
 
 }  // namespace
 
-void run_score_bench(const TrainBenchFlags& flags) {
+void run_score_bench(const ScoreBenchFlags& flags) {
   model::configure_process(flags.threads);
   const auto space = arch::SearchSpace::named(flags.space);
   train::ScoreBenchmarkOptions options;
