@@ -68,9 +68,6 @@ void configure_process(int threads) {
   mallopt(M_TRIM_THRESHOLD, -1);  // never
   mallopt(M_TOP_PAD, 64 << 20);
 #endif
-  // Thousands of shapes come back: every slice, with every number of rows that product.h leaves.
-  // Compiling one takes longer than running it. Read when oneDNN is first used.
-  setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "8192", /*overwrite=*/0);
   limit_memory();
 }
 

@@ -146,6 +146,8 @@ RankCheck rank_check(const config::Workspace& workspace, const RankCheckOptions&
         static_cast<int>(config::get_int(config::load_json(record), "updates", record.string()));
   }
 
+  ensure_directory(workspace.super_dir() / "rank_check");
+  const FileLock lock(workspace.super_dir() / "rank_check" / "lock");
   RankCheck check;
   check.updates = config.max_updates;
   const uint64_t seed = static_cast<uint64_t>(workspace.config().seed);

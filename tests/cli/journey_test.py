@@ -1,5 +1,6 @@
 """The whole journey through the programs on a generated corpus, and what happens when it goes wrong on the way."""
 
+import fcntl
 import json
 import pathlib
 import resource
@@ -70,6 +71,18 @@ class Journey(program.ProgramTest):
         for name, content in (("cut.hat", damaged[: len(damaged) // 2]), ("empty.hat", b"")):
             self.write(name, bytes(content), "wb")
             self.refused(3, "translate", "--model", name, stdin="a\n")
+
+    def test_rank_check_is_not_run_twice_at_a_time(self):
+        self.train_super()
+        command = ("rank-check", "--architectures", "4", "--updates", "12", "--threads", "1", "--json")
+        lock = self.folder / "super" / "rank_check" / "lock"
+        lock.parent.mkdir()
+        with lock.open("w") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            self.assertIn("held by another process", self.refused(3, *command))
+        result = json.loads(self.ok(*command))
+        self.assertEqual(len(result["networks"]), 4)
+        self.assertEqual(json.loads(self.ok(*command)), result)  # nothing is trained again
 
     def test_kill_9_anywhere_ends_in_the_same_bytes(self):
         whole = self.folder / "whole"

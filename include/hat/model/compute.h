@@ -26,10 +26,9 @@ Compute resolve_compute(const std::string& setting, bool cuda = false);
 
 /// Settings of the process that training depends on: number of threads of LibTorch (0: all cores
 /// this process may use); large blocks of memory kept, in few sizes, instead of returned to the
-/// system after every step; room in oneDNN's cache for the many shapes of batches; and a limit to
-/// the memory of the process (RLIMIT_DATA) at what the machine, or the container, has free: an
-/// allocation beyond it then fails, which training answers with smaller parts, where the system
-/// would kill the process.
+/// system after every step; and a limit to the memory of the process (RLIMIT_DATA) at what the
+/// machine, or the container, has free: an allocation beyond it then fails, which training answers
+/// with smaller parts, where the system would kill the process.
 void configure_process(int threads);
 
 /// Returns memory to the system that is kept for the next tensors and that none uses now; whether
