@@ -118,6 +118,8 @@ LossSums run(Transformer& network, const at::Tensor& hidden, const at::Tensor& t
     sums.nll += nll;
     if (!backward) continue;
     dstates.narrow(0, begin, n).copy_(product(logits, table));
+    // Both are this function's own: with zeros behind their rows, the gradient of the table, the
+    // largest of all, is one product instead of two.
     net.slices.add_product(net.cuts.output_table, widen_with_zeros(logits),
                            widen_with_zeros(chunk));
   }

@@ -7,8 +7,8 @@
 
 // Matrix products whose number of rows is the tokens of a batch, which no two batches have in
 // common. oneDNN, which computes them in bf16 on CPUs, compiles a program for every shape and keeps
-// it: with rows as they come, training spends a third of its time and gigabytes on programs that
-// are hardly used again. So rows are rounded up to one of sixteen numbers an octave (2 % more
+// it: with rows as they come, a tenth of the time and gigabytes go to programs that are hardly used
+// again. So rows are rounded up to one of sixteen numbers an octave (2 % more
 // work), in memory that has room for the added ones. fp32 products and other devices take rows as
 // they come.
 namespace hat::model {
