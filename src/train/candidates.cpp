@@ -16,6 +16,11 @@ fs::path best_path(const TrainerSetup& setup) {
   return setup.directory / "checkpoint" / "best.safetensors";
 }
 
+std::string name_of_best(const TrainState& state) {
+  if (state.best_update == 0) return "inherited";
+  return str("best (update ", state.best_update, ")");
+}
+
 }  // namespace
 
 Candidates::Candidates(const TrainerSetup& setup)
@@ -65,11 +70,6 @@ bool Candidates::load_best(std::vector<float>* values) const {
   return true;
 }
 
-std::string Candidates::best_name(const TrainState& state) const {
-  if (state.best_update == 0) return "inherited";
-  return str("best (update ", state.best_update, ")");
-}
-
 std::string Candidates::choose(const TrainState& state,
                                const std::function<double(const std::string&)>& validate) {
   const auto finite = [](double value) {
@@ -90,7 +90,7 @@ std::string Candidates::choose(const TrainState& state,
   if (!averages_.moving.empty()) consider(averages_.moving, "moving average");
   if (state.best_loss && state.best_update < state.update) {
     std::vector<float> best(kept.size());
-    if (load_best(&best)) consider(std::move(best), best_name(state));
+    if (load_best(&best)) consider(std::move(best), name_of_best(state));
   }
   set_values(kept);
   return name;

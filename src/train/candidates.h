@@ -9,8 +9,8 @@
 
 namespace hat::train {
 
-/// The weights that a run may end with: the last ones, the mean of the last validated ones, a
-/// moving average, and the best validated ones, which lie in a file.
+/// Candidate weights, which a run may end with: the last ones, the mean of the last validated ones,
+/// a moving average, and the best validated ones, which lie in a file.
 class Candidates {
  public:
   explicit Candidates(const TrainerSetup& setup);
@@ -34,7 +34,6 @@ class Candidates {
   std::vector<float> values() const;
   void set_values(const std::vector<float>& values);
   bool load_best(std::vector<float>* values) const;
-  std::string best_name(const TrainState& state) const;
 
   const TrainerSetup& setup_;
   model::ParameterStore& store_;
