@@ -17,9 +17,6 @@ constexpr size_t kHalfWindow = 4;
 constexpr double kAnchorNoise = 0.03;
 constexpr double kLeastNoise = 0.01;
 constexpr size_t kFewestForNoise = 5;
-// Networks larger than the large anchor: what slows it alone is not extrapolated further.
-constexpr double kMostMemoryShare = 1.5;
-
 /// What both slow-downs hold: the smaller of them where they agree in direction.
 double common(double small, double large) {
   if (small * large <= 0) return 0;
@@ -61,7 +58,8 @@ Level level_of(const std::vector<double>& logs) {
 }
 
 /// How far a network lies from the small anchor (0) to the large one (1) in the weights that its
-/// decoder streams step after step.
+/// decoder streams step after step. Beyond the large anchor it stays 1: when the others in a cache
+/// take more of it, networks around its size lose most; what is far larger came from memory before.
 class MemoryShare {
  public:
   explicit MemoryShare(const LatencySet& set)
@@ -70,7 +68,7 @@ class MemoryShare {
         large_(streamed(set.anchors->large)) {}
   double of(const arch::Architecture& network) const {
     if (!(large_ > small_)) return 0;
-    return std::clamp((streamed(network) - small_) / (large_ - small_), 0.0, kMostMemoryShare);
+    return std::clamp((streamed(network) - small_) / (large_ - small_), 0.0, 1.0);
   }
 
  private:

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A measuring agent without networks: times follow a formula. Its first argument says how it behaves, the second is a
-file in which it counts the requests it has answered over all of its lives."""
+file in which it counts the requests it has answered over all of its lives. In mode "levels" the third is a file with two
+numbers, how slow networks and anchors are now."""
 import json
 import random
 import sys
@@ -8,6 +9,7 @@ import time
 
 MODE = sys.argv[1] if len(sys.argv) > 1 else "normal"
 COUNTER = sys.argv[2] if len(sys.argv) > 2 else None
+LEVELS = sys.argv[3] if len(sys.argv) > 3 else None
 
 
 def out(text):
@@ -83,15 +85,21 @@ def measure(request):
              "threads": request["threads"], "build_ms": 1.0, "model_bytes": 1e6, "memory_bytes": 2e6,
              "stopped_by": "repetitions", "clock_mhz": None, "governor": None, "temperature_c": None}
     names = [anchor["architecture"] for anchor in request.get("anchors", [])]
+    levels = None
+    if MODE == "levels":
+        with open(LEVELS) as file:
+            levels = [float(word) for word in file.read().split()]
     runs, anchors, after = ([], []), [([], []) for _ in names], []
     for i in range(n + 1):
         if names and (i % request["anchor_every"] == 0 or i == n):
+            CLOCK.level = levels[1] if levels else CLOCK.level
             for architecture, lists_of in zip(names, anchors):
                 enc, dec = run_times(architecture, 1)
                 lists_of[0].extend(enc)
                 lists_of[1].extend(dec)
             after.append(i)
         if i < n:
+            CLOCK.level = levels[0] if levels else CLOCK.level
             enc, dec = run_times(request["architecture"], 1)
             runs[0].extend(enc)
             runs[1].extend(dec)
