@@ -80,7 +80,9 @@ void run_training(Options& o) {
 }
 
 void run(Options o) {
-  if (o.train) {
+  if (o.train || !o.training.space.empty()) {
+    HAT_CHECK(!o.train || o.training.space.empty(), ErrorKind::kUsage,
+              "give --train or --elastic SPACE, one of them");
     run_training(o);
     return;
   }
@@ -95,9 +97,8 @@ void run(Options o) {
   const int subjects = !o.model.empty() + !o.arch.empty() + !o.space.empty() + o.products;
   HAT_CHECK(
       subjects == 1, ErrorKind::kUsage,
-      "give a model file, --arch FILE, --compare-precisions SPACE, --products, --train or --scores "
-      "SPACE, one "
-      "of them");
+      "give a model file, --arch FILE, --compare-precisions SPACE, --products, --train, --elastic "
+      "SPACE or --scores SPACE, one of them");
   if (o.products) {
     const auto result = edge::time_products(arch::parse_precision(o.precision), o.bench.threads);
     if (o.json) {
@@ -159,6 +160,10 @@ void declare(CLI::App& app, const std::shared_ptr<Options>& o) {
   TrainBenchFlags& training = o->training;
   app.add_flag("--train", o->train,
                "Time training instead: hat's trainer, a plain LibTorch loop, the bare products");
+  app.add_option("--elastic", training.space,
+                 "Time updates of a space's SuperTransformer instead: its smallest network against "
+                 "the same one\nalone, and the strategies; with their memory")
+      ->type_name("SPACE");
   app.add_option("--scores", o->scores.space,
                  "Time the scoring of a search instead, against a whole validation pass a network")
       ->type_name("SPACE");
@@ -170,16 +175,17 @@ void declare(CLI::App& app, const std::shared_ptr<Options>& o) {
       ->check(CLI::Range(8, 32768));
   app.add_option("--heads", training.heads, "With --train: attention heads [8]")
       ->check(CLI::Range(1, 128));
-  app.add_option("--words", training.vocabulary, "With --train, --scores: vocabulary [10000]")
+  app.add_option("--words", training.vocabulary,
+                 "With --train, --elastic, --scores: vocabulary [10000]")
       ->check(CLI::Range(16, 1 << 20));
   app.add_option("--batch-tokens", training.batch_tokens,
-                 "With --train: padded tokens in a batch [2048]")
+                 "With --train, --elastic: padded tokens in a batch [2048]")
       ->check(CLI::Range(64, 1 << 20));
   app.add_option("--compute", training.precision,
-                 "With --train, --scores: auto, fp32 or bf16 [auto]")
+                 "With --train, --elastic, --scores: auto, fp32 or bf16 [auto]")
       ->check(CLI::IsMember({"auto", "fp32", "bf16"}));
   app.add_option("--train-threads", training.threads,
-                 "With --train, --scores: threads; 0: all cores [0]")
+                 "With --train, --elastic, --scores: threads; 0: all cores [0]")
       ->check(CLI::Range(0, 1024));
   app.add_flag("--no-bandwidth", o->no_bandwidth, "Do not measure the read bandwidth");
   app.add_flag("--json", o->json, "Print JSON");
@@ -202,7 +208,8 @@ Command bench_command() {
           "  hat bench --arch base.json --precision int8 --vocab 32000 --beam 5 --source 30 "
           "--steps 30\n"
           "  hat bench --compare-precisions wmt --samples 10\n"
-          "  hat bench --train --width 256 --ffn 1024 --layers 4\n",
+          "  hat bench --train --width 256 --ffn 1024 --layers 4\n"
+          "  hat bench --elastic wmt --words 32000 --batch-tokens 4096\n",
           [options](CLI::App& app) { declare(app, options); },
           [options] { run(*options); }};
 }

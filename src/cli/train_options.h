@@ -29,8 +29,9 @@ struct ScoreWorkerOptions {
   WorkspaceFlags workspace;
 };
 
-/// hat bench --train.
+/// hat bench --train, and --elastic, which takes the shapes from a space.
 struct TrainBenchFlags {
+  std::string space;
   int layers = 6;
   int width = 512;
   int ffn_dim = 2048;

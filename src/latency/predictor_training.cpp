@@ -36,6 +36,10 @@ namespace {
 constexpr size_t kFewestRows = 8;
 constexpr size_t kFewestRowsWithPrior = 4;
 constexpr size_t kFewestRowsGp = 30;  // unless it is asked for
+// Few rows are cross-validated in several shuffles (Kim 2009, repeated cross-validation), about so
+// many predictions in all: with one, the luck of its folds would choose the model.
+constexpr size_t kCrossPredictions = 200;
+constexpr size_t kMostShuffles = 5;
 
 using Fit = std::function<std::unique_ptr<Model>(const std::vector<Sample>&)>;
 
@@ -43,8 +47,9 @@ using Fit = std::function<std::unique_ptr<Model>(const std::vector<Sample>&)>;
 struct Candidate {
   std::string name;
   Fit fit;
-  std::vector<double> predicted{};  // of each row by a model that did not see it
-  double mape = 0;
+  // Of each row by a model that did not see it, for every shuffle.
+  std::vector<std::vector<double>> predicted{};
+  double mape = 0;  // mean over the shuffles
   double standard_error = 0;
 };
 
@@ -115,28 +120,54 @@ std::vector<int> random_folds(size_t rows, int folds, uint64_t seed) {
   return fold;
 }
 
-void cross_validate(const std::vector<Sample>& samples, const std::vector<int>& fold_of, int folds,
-                    Candidate* candidate) {
-  const size_t n = samples.size();
-  candidate->predicted.assign(n, 0);
+/// Predictions of all rows, each by a model that was fitted without the row's fold.
+std::vector<double> cross_predict(const std::vector<Sample>& samples,
+                                  const std::vector<int>& fold_of, const Fit& fit) {
+  std::vector<double> predicted(samples.size(), 0);
+  const int folds = 1 + *std::max_element(fold_of.begin(), fold_of.end());
   for (int fold = 0; fold < folds; ++fold) {
     std::vector<Sample> training;
-    for (size_t i = 0; i < n; ++i) {
+    for (size_t i = 0; i < samples.size(); ++i) {
       if (fold_of[i] != fold) training.push_back(samples[i]);
     }
-    const std::unique_ptr<Model> model = candidate->fit(training);
-    for (size_t i = 0; i < n; ++i) {
-      if (fold_of[i] == fold) {
-        candidate->predicted[i] = std::max(model->predict(samples[i]), 1e-3);
-      }
+    const std::unique_ptr<Model> model = fit(training);
+    for (size_t i = 0; i < samples.size(); ++i) {
+      if (fold_of[i] == fold) predicted[i] = std::max(model->predict(samples[i]), 1e-3);
     }
   }
-  std::vector<double> errors(n);
-  for (size_t i = 0; i < n; ++i) {
-    errors[i] = 100 * std::abs(candidate->predicted[i] - samples[i].ms) / samples[i].ms;
+  return predicted;
+}
+
+/// `shuffles`: the fold of each row, several times.
+void cross_validate(const std::vector<Sample>& samples,
+                    const std::vector<std::vector<int>>& shuffles, Candidate* candidate) {
+  std::vector<double> errors(samples.size(), 0);  // of each row, mean over the shuffles
+  for (const std::vector<int>& fold_of : shuffles) {
+    candidate->predicted.push_back(cross_predict(samples, fold_of, candidate->fit));
+    for (size_t i = 0; i < samples.size(); ++i) {
+      const double error = std::abs(candidate->predicted.back()[i] / samples[i].ms - 1);
+      errors[i] += 100 * error / static_cast<double>(shuffles.size());
+    }
   }
   candidate->mape = mean(errors);
-  candidate->standard_error = standard_deviation(errors) / std::sqrt(static_cast<double>(n));
+  candidate->standard_error =
+      standard_deviation(errors) / std::sqrt(static_cast<double>(samples.size()));
+}
+
+/// Mean over the shuffles.
+Accuracy cross_accuracy(const Candidate& candidate, const std::vector<double>& measured) {
+  Accuracy sum;
+  const double share = 1.0 / static_cast<double>(candidate.predicted.size());
+  for (const std::vector<double>& predicted : candidate.predicted) {
+    const Accuracy one = accuracy(predicted, measured);
+    sum.mape_percent += one.mape_percent * share;
+    sum.within_5_percent += one.within_5_percent * share;
+    sum.within_10_percent += one.within_10_percent * share;
+    sum.rmse_ms += one.rmse_ms * share;
+    sum.kendall_tau += one.kendall_tau * share;
+    sum.rows = one.rows;
+  }
+  return sum;
 }
 
 /// What a step may stream before it leaves the caches, to be tried: between the cheapest and the
@@ -157,10 +188,14 @@ std::vector<double> cache_sizes(const std::vector<Sample>& samples) {
 class Candidates {
  public:
   Candidates(const std::vector<Sample>& samples, const TrainOptions& options)
-      : samples_(samples),
-        options_(options),
-        folds_(std::min(options.folds, static_cast<int>(samples.size()))),
-        fold_of_(random_folds(samples.size(), folds_, options.seed)) {}
+      : samples_(samples), options_(options) {
+    const size_t shuffles =
+        std::clamp<size_t>(kCrossPredictions / samples.size(), 1, kMostShuffles);
+    const int folds = std::min(options.folds, static_cast<int>(samples.size()));
+    for (size_t i = 0; i < shuffles; ++i) {
+      shuffles_.push_back(random_folds(samples.size(), folds, options.seed + i));
+    }
+  }
 
   std::vector<Candidate> take() { return std::move(list_); }
 
@@ -193,7 +228,7 @@ class Candidates {
 
  private:
   void add(Candidate candidate) {
-    cross_validate(samples_, fold_of_, folds_, &candidate);
+    cross_validate(samples_, shuffles_, &candidate);
     list_.push_back(std::move(candidate));
   }
 
@@ -213,14 +248,13 @@ class Candidates {
 
   double cross_validated(double cached) const {
     Candidate candidate = linear_candidate(true, 1e-3, cached);
-    cross_validate(samples_, fold_of_, folds_, &candidate);
+    cross_validate(samples_, shuffles_, &candidate);
     return candidate.mape;
   }
 
   const std::vector<Sample>& samples_;
   const TrainOptions& options_;
-  int folds_;
-  std::vector<int> fold_of_;
+  std::vector<std::vector<int>> shuffles_;
   std::vector<Candidate> list_;
 };
 
@@ -258,7 +292,7 @@ std::vector<KindReport> report_kinds(const std::vector<Candidate>& candidates,
     const std::string kind = kind_of(*candidate);
     report.push_back({kind,
                       candidate->name.substr(std::min(kind.size() + 1, candidate->name.size())),
-                      accuracy(candidate->predicted, measured)});
+                      cross_accuracy(*candidate, measured)});
   }
   return report;
 }
@@ -328,10 +362,11 @@ Predictor PredictorTrainer::train(const LatencySet& set, std::vector<int> rows,
   predictor.scope_.imported = set.imported;
   predictor.scope_.imported_from = set.imported_from;
   for (size_t i = 0; i < samples.size(); ++i) {
-    predictor.calibration_.push_back(samples[i].ms / chosen.predicted[i]);
+    // One shuffle: the bound counts each row once.
+    predictor.calibration_.push_back(samples[i].ms / chosen.predicted[0][i]);
   }
   std::sort(predictor.calibration_.begin(), predictor.calibration_.end());
-  predictor.cross_validation_ = accuracy(chosen.predicted, measured);
+  predictor.cross_validation_ = cross_accuracy(chosen, measured);
   return predictor;
 }
 

@@ -2,11 +2,38 @@
 #include "../train_options.h"
 #include "hat/model/compute.h"
 #include "hat/train/benchmark.h"
+#include "hat/train/elastic_benchmark.h"
 
 namespace hat::cli {
+namespace {
+
+template <class Result>
+void print_result(const Result& result, bool json) {
+  if (json) {
+    print_json(result.to_json());
+  } else {
+    print(result.to_text());
+  }
+}
+
+void run_elastic_bench(const TrainBenchFlags& options) {
+  train::ElasticBenchmarkOptions benchmark;
+  benchmark.vocabulary = {options.vocabulary, options.vocabulary};
+  benchmark.batch_tokens = options.batch_tokens;
+  benchmark.precision = options.precision;
+  benchmark.seconds = options.seconds;
+  print_result(train::benchmark_elastic(arch::SearchSpace::named(options.space), benchmark),
+               options.json);
+}
+
+}  // namespace
 
 void run_train_bench(const TrainBenchFlags& options) {
   model::configure_process(options.threads);
+  if (!options.space.empty()) {
+    run_elastic_bench(options);
+    return;
+  }
   train::TrainBenchmarkOptions benchmark;
   benchmark.layers = options.layers;
   benchmark.width = options.width;
@@ -16,12 +43,7 @@ void run_train_bench(const TrainBenchFlags& options) {
   benchmark.batch_tokens = options.batch_tokens;
   benchmark.precision = options.precision;
   benchmark.seconds = options.seconds;
-  const train::TrainBenchmark result = train::benchmark_training(benchmark);
-  if (options.json) {
-    print_json(result.to_json());
-  } else {
-    print(result.to_text());
-  }
+  print_result(train::benchmark_training(benchmark), options.json);
 }
 
 }  // namespace hat::cli
