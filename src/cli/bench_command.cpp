@@ -80,9 +80,13 @@ void run_training(Options& o) {
 }
 
 void run(Options o) {
+  const int subjects = !o.model.empty() + !o.arch.empty() + !o.space.empty() + o.products +
+                       o.train + !o.training.space.empty() + !o.scores.space.empty();
+  HAT_CHECK(
+      subjects == 1, ErrorKind::kUsage,
+      "give a model file, --arch FILE, --compare-precisions SPACE, --products, --train, --elastic "
+      "SPACE or --scores SPACE, one of them");
   if (o.train || !o.training.space.empty()) {
-    HAT_CHECK(!o.train || o.training.space.empty(), ErrorKind::kUsage,
-              "give --train or --elastic SPACE, one of them");
     run_training(o);
     return;
   }
@@ -94,11 +98,6 @@ void run(Options o) {
     run_score_bench(o.scores);
     return;
   }
-  const int subjects = !o.model.empty() + !o.arch.empty() + !o.space.empty() + o.products;
-  HAT_CHECK(
-      subjects == 1, ErrorKind::kUsage,
-      "give a model file, --arch FILE, --compare-precisions SPACE, --products, --train, --elastic "
-      "SPACE or --scores SPACE, one of them");
   if (o.products) {
     const auto result = edge::time_products(arch::parse_precision(o.precision), o.bench.threads);
     if (o.json) {
@@ -161,8 +160,8 @@ void declare(CLI::App& app, const std::shared_ptr<Options>& o) {
   app.add_flag("--train", o->train,
                "Time training instead: hat's trainer, a plain LibTorch loop, the bare products");
   app.add_option("--elastic", training.space,
-                 "Time updates of a space's SuperTransformer instead: its smallest network against "
-                 "the same one\nalone, and the strategies; with their memory")
+                 "Time updates of a space's SuperTransformer instead, beside its smallest network "
+                 "alone")
       ->type_name("SPACE");
   app.add_option("--scores", o->scores.space,
                  "Time the scoring of a search instead, against a whole validation pass a network")
