@@ -38,7 +38,10 @@ int64_t default_updates(const RunSize& size) {
   return static_cast<int64_t>(std::clamp(epochs * size.updates_per_epoch, 1e3, 2e5));
 }
 
-int64_t default_warmup(int64_t updates) { return std::clamp<int64_t>(updates / 12, 1, 4000); }
+int64_t default_warmup(int64_t updates, bool inherited) {
+  const int64_t least = inherited ? 1 : std::min<int64_t>(400, updates / 3);
+  return std::clamp<int64_t>(std::max(updates / 12, least), 1, 4000);
+}
 
 double default_learning_rate(const RunSize& size) {
   return std::min(5e-3, 0.32 / std::max(1, size.width));

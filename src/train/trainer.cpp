@@ -165,8 +165,9 @@ void Run::begin_new() {
   state_.precision = choose_precision(setup_);
   use_precision();
   state_.total_updates = c.max_updates > 0 ? c.max_updates : default_updates(size_);
-  state_.warmup_updates =
-      c.warmup_updates > 0 ? c.warmup_updates : default_warmup(state_.total_updates);
+  state_.warmup_updates = c.warmup_updates > 0
+                              ? c.warmup_updates
+                              : default_warmup(state_.total_updates, setup_.inherited);
   state_.learning_rate = c.learning_rate > 0 ? c.learning_rate : default_learning_rate(size_);
   if (c.max_updates == 0) state_.limit_minutes = c.max_minutes;
   state_.schedule_is_final = !time_is_limited();
@@ -284,7 +285,8 @@ void Run::record(const UpdateStats& stats, double ms) {
 void Run::decide_schedule() {
   const int64_t fitted = time_plan_.fit(state_.update, elapsed_ms(), kValidations + 3);
   state_.total_updates = fitted;
-  if (setup_.config.warmup_updates == 0) state_.warmup_updates = default_warmup(fitted);
+  if (setup_.config.warmup_updates == 0)
+    state_.warmup_updates = default_warmup(fitted, setup_.inherited);
   state_.schedule_is_final = true;
   state_.next_validation = state_.update + validation_interval();
   progress_->set_total(state_.total_updates);

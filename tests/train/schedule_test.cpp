@@ -53,8 +53,16 @@ TEST(ScheduleDefaults, FollowDataAndWidth) {
   EXPECT_EQ(default_updates({10, 1, 128}), 1000);
   EXPECT_GT(default_learning_rate(small), default_learning_rate(large));
   EXPECT_DOUBLE_EQ(default_learning_rate({0, 0, 640}), 5e-4);
-  EXPECT_LE(default_warmup(1000000), 4000);
-  EXPECT_GE(default_warmup(1), 1);
+}
+
+TEST(ScheduleDefaults, ShortTrainingsOfRandomWeightsWarmUpLonger) {
+  EXPECT_EQ(default_warmup(1000000, false), 4000);
+  EXPECT_EQ(default_warmup(12000, false), 1000);
+  EXPECT_EQ(default_warmup(1500, false), 400);
+  EXPECT_EQ(default_warmup(600, false), 200);
+  EXPECT_EQ(default_warmup(1500, true), 125);
+  EXPECT_GE(default_warmup(1, false), 1);
+  EXPECT_GE(default_warmup(1, true), 1);
 }
 
 }  // namespace

@@ -35,8 +35,10 @@ struct RunSize {
 /// Enough updates to finish: about 60 passes over 400,000 tokens, fewer passes the larger the data
 /// (their number falls with the square root), never below 1,000 updates nor above 200,000.
 int64_t default_updates(const RunSize& size);
-/// A twelfth of the updates, at most 4,000 (the original's choice for its SubTransformers).
-int64_t default_warmup(int64_t updates);
+/// A twelfth of the updates, at most 4,000 (the original's choice for its SubTransformers). Random
+/// weights need a few hundred updates before they bear the peak: there at least 400, or a third of
+/// the updates if that is less (docs/results.md).
+int64_t default_warmup(int64_t updates, bool inherited);
 /// Narrow networks bear, and in a short run need, larger steps: 0.32 / width, at most 5e-3. That is
 /// the original's 5e-4 at its width of 640.
 double default_learning_rate(const RunSize& size);
