@@ -1,7 +1,6 @@
 #include "hat/train/elastic_benchmark.h"
 
 #include <memory>
-#include <utility>
 
 #include "benchmark_corpus.h"
 #include "hat/base/clock.h"
