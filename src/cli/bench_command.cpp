@@ -72,7 +72,7 @@ std::shared_ptr<const edge::Model> open_model(Options& o, double* load_ms) {
 }
 
 void run_training(Options& o) {
-  HAT_CHECK(o.training.width % o.training.heads == 0, ErrorKind::kUsage,
+  HAT_CHECK(!o.train || o.training.width % o.training.heads == 0, ErrorKind::kUsage,
             "--heads does not divide --width");
   o.training.json = o.json;
   o.training.seconds = o.time_limit_s;

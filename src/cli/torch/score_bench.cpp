@@ -9,6 +9,7 @@
 #include "hat/search/score_client.h"
 #include "hat/search/searcher.h"
 #include "hat/train/score_benchmark.h"
+#include "print_result.h"
 
 namespace hat::cli {
 namespace {
@@ -77,13 +78,8 @@ void run_score_bench(const ScoreBenchFlags& flags) {
   train::ScoreBenchmarkOptions options;
   options.vocabulary = {flags.vocabulary, flags.vocabulary};
   options.precision = flags.precision;
-  const train::ScoreBenchmark result =
-      train::benchmark_scoring(space, searched(space, options.vocabulary), options);
-  if (flags.json) {
-    print_json(result.to_json());
-  } else {
-    print(result.to_text());
-  }
+  print_result(train::benchmark_scoring(space, searched(space, options.vocabulary), options),
+               flags.json);
 }
 
 }  // namespace hat::cli

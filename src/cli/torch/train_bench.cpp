@@ -3,18 +3,10 @@
 #include "hat/model/compute.h"
 #include "hat/train/benchmark.h"
 #include "hat/train/elastic_benchmark.h"
+#include "print_result.h"
 
 namespace hat::cli {
 namespace {
-
-template <class Result>
-void print_result(const Result& result, bool json) {
-  if (json) {
-    print_json(result.to_json());
-  } else {
-    print(result.to_text());
-  }
-}
 
 void run_elastic_bench(const TrainBenchFlags& options) {
   train::ElasticBenchmarkOptions benchmark;
