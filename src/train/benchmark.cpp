@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "benchmark_corpus.h"
+#include "benchmark_trainee.h"
 #include "hat/base/clock.h"
 #include "hat/base/rng.h"
 #include "hat/base/stats.h"
@@ -14,7 +15,6 @@
 #include "hat/data/batch.h"
 #include "hat/model/transformer.h"
 #include "plain_loop.h"
-#include "stepper.h"
 
 namespace hat::train {
 namespace {
@@ -115,20 +115,9 @@ TrainBenchmark benchmark_training(const TrainBenchmarkOptions& options) {
   model::NetworkSpec spec;
   spec.capacities = shape;
   spec.vocabulary = {options.vocabulary, options.vocabulary};
-  model::Transformer network(spec);
-  network.initialize(options.seed);
   const model::Compute compute = model::resolve_compute(options.precision);
-  network.set_compute(compute);
   result.precision = model::compute_name(compute);
-  Adam adam({}, network.parameters().values().numel(), network.parameters().size());
-  const FixedArchitecture strategy(shape);
-  Stepper stepper(network, strategy, adam,
-                  {.dropout = {.residual = 0.1, .attention = 0, .activation = 0},
-                   .label_smoothing = 0.1,
-                   .clip_norm = 1.0,
-                   .seed = options.seed,
-                   .whole_tensors = false,
-                   .teacher = {}});
+  BenchmarkTrainee trainee(spec, compute, options.seed);
   PlainLoop loop(options);
   ProductBound bound(options, compute == model::Compute::kBf16 ? at::kBFloat16 : at::kFloat);
   result.flops_per_token = bound.flops_per_token();
@@ -141,7 +130,7 @@ TrainBenchmark benchmark_training(const TrainBenchmarkOptions& options) {
     if (turn > kFewestTurns && wall_ms() - begin > options.seconds * 1000) break;
     const TensorBatch& our_batch = ours[turn % ours.size()];
     double start = wall_ms();
-    const UpdateStats stats = stepper.run(turn, {our_batch}, 1e-4);
+    const UpdateStats stats = trainee.update(turn, our_batch);
     const double our_ms = wall_ms() - start;
     const TensorBatch& plain_batch = plain[turn % plain.size()];
     start = wall_ms();

@@ -3,55 +3,27 @@
 #include <memory>
 
 #include "benchmark_corpus.h"
+#include "benchmark_trainee.h"
 #include "hat/base/clock.h"
 #include "hat/base/rng.h"
 #include "hat/base/stats.h"
 #include "hat/base/strings.h"
 #include "hat/model/compute.h"
-#include "stepper.h"
 
 namespace hat::train {
 namespace {
 
 constexpr int kSentences = 3000;
 constexpr int kFewestTurns = 3, kMostTurns = 200;
-constexpr double kRate = 1e-4;
 constexpr double kDistillation = 0.5;
 constexpr const char* kSeveral[] = {"alternating", "sandwich", "full_sandwich"};
 
-/// A network with its optimiser, ready for updates.
-class Trainee {
- public:
-  Trainee(const model::NetworkSpec& spec, model::Compute compute, uint64_t seed)
-      : network_(spec),
-        fixed_(spec.capacities),
-        adam_({}, network_.parameters().values().numel(), network_.parameters().size()),
-        stepper_(network_, fixed_, adam_,
-                 {.dropout = {.residual = 0.1, .attention = 0, .activation = 0},
-                  .label_smoothing = 0.1,
-                  .clip_norm = 1.0,
-                  .seed = seed,
-                  .whole_tensors = false,
-                  .teacher = {}}) {
-    network_.initialize(seed);
-    network_.set_compute(compute);
-  }
-
-  /// Milliseconds of an update of these networks.
-  double update_ms(int turn, const std::vector<Path>& paths, const TensorBatch& batch) {
-    const double start = wall_ms();
-    stepper_.run(turn, paths, {batch}, kRate);
-    return wall_ms() - start;
-  }
-  int split() const { return stepper_.split(); }
-  double parameters() { return static_cast<double>(network_.parameters().values().numel()); }
-
- private:
-  model::Transformer network_;
-  FixedArchitecture fixed_;
-  Adam adam_;
-  Stepper stepper_;
-};
+double update_ms(BenchmarkTrainee& trainee, int turn, const std::vector<Path>& paths,
+                 const TensorBatch& batch) {
+  const double start = wall_ms();
+  trainee.update(turn, paths, batch);
+  return wall_ms() - start;
+}
 
 model::NetworkSpec spec_of(const arch::SearchSpace& space, const arch::Architecture& network,
                            const arch::Vocabulary& vocabulary) {
@@ -69,8 +41,8 @@ ElasticBenchmark benchmark_elastic(const arch::SearchSpace& space,
   Rng(options.seed, "order").shuffle(batches);
   const model::Compute compute = model::resolve_compute(options.precision);
   const arch::Architecture smallest = space.smallest();
-  Trainee super(model::super_spec(space, options.vocabulary), compute, options.seed);
-  Trainee alone(spec_of(space, smallest, options.vocabulary), compute, options.seed);
+  BenchmarkTrainee super(model::super_spec(space, options.vocabulary), compute, options.seed);
+  BenchmarkTrainee alone(spec_of(space, smallest, options.vocabulary), compute, options.seed);
 
   const auto strategy = [&](const std::string& name) {
     return make_strategy(name, space, options.seed, kDistillation);
@@ -93,13 +65,13 @@ ElasticBenchmark benchmark_elastic(const arch::SearchSpace& space,
     };
     // Who comes second finds the batch in the caches: each in every other turn.
     for (const bool inside : {turn % 2 == 0, turn % 2 != 0}) {
-      Trainee& trainee = inside ? super : alone;
+      BenchmarkTrainee& trainee = inside ? super : alone;
       add_to(inside ? &inside_ms : &alone_ms,
-             trainee.update_ms(turn, only_smallest.paths(turn), batch));
+             update_ms(trainee, turn, only_smallest.paths(turn), batch));
     }
-    add_to(&single_ms, super.update_ms(turn, single_path->paths(turn), batch));
+    add_to(&single_ms, update_ms(super, turn, single_path->paths(turn), batch));
     for (size_t i = 0; i < several.size(); ++i) {
-      add_to(&several_ms[i], super.update_ms(turn, several[i]->paths(turn), batch));
+      add_to(&several_ms[i], update_ms(super, turn, several[i]->paths(turn), batch));
     }
     result.turns = turn;
   }
